@@ -1,0 +1,55 @@
+# The project's commands. `make` alone prints them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup lock proto format check test demo up down status bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml scripts/bootstrap
+	@scripts/bootstrap
+	@touch $@
+
+setup: $(READY) ## install the locked tool chain and dependencies into .venv
+
+lock: ## resolve dependencies again and rewrite requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -q -o requirements.lock
+
+proto: $(READY) ## regenerate the committed protobuf code
+	@scripts/generate-proto
+
+format: $(READY) ## rewrite the sources in the project's format
+	$(BIN)/ruff format services tests scripts
+	$(BIN)/ruff check --fix-only -q services tests scripts
+
+check: $(READY) ## format, lint, types, import contracts, generated code is fresh
+	$(BIN)/ruff format --check -q services tests scripts
+	$(BIN)/ruff check -q services tests scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	scripts/generate-proto --check
+
+test: $(READY) ## every test that needs no container engine
+	$(BIN)/pytest
+
+demo: $(READY) ## the whole network on real processes, intents finalised, the leader killed once
+	$(BIN)/subnetctl demo
+
+up: $(READY) ## start the development network and leave it running
+	$(BIN)/subnetctl up
+
+down: $(READY) ## stop the development network
+	$(BIN)/subnetctl down
+
+status: $(READY) ## is the development network healthy
+	$(BIN)/subnetctl status
+
+bench: $(READY) ## measure speed and memory; prints a table, writes JSON to build/bench/
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what setup and the demo made (not the development network's data)
+	rm -rf .venv build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
