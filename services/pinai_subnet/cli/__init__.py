@@ -1,0 +1,1 @@
+"""What operators type: subnetctl and its command groups."""

@@ -1,0 +1,1 @@
+"""Who gets the work: bidding windows, auctions, assignments and their delivery."""

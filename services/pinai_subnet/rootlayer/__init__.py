@@ -1,0 +1,1 @@
+"""A RootLayer for development: intent pool, assignments and settlement with every check switched on."""

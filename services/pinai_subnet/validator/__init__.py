@@ -1,0 +1,1 @@
+"""Was the work done, and do we agree: verification, the replicated ledger, threshold signatures, settlement."""

@@ -1,0 +1,19 @@
+"""The one list of error codes, each with cause and remedy; everything that explains a code reads it from here."""
+
+from pinai_subnet.wire.catalogue import (
+    config,
+    host,
+    keys,
+    matching,
+    network,
+    replication,
+    settlement,
+    validation,
+)
+from pinai_subnet.wire.catalogue.entry import Entry
+
+CATALOGUE: dict[str, Entry] = {
+    entry.code: entry
+    for area in (config, keys, network, matching, validation, replication, settlement, host)
+    for entry in area.ENTRIES
+}

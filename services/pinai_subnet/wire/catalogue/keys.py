@@ -1,0 +1,5 @@
+"""Catalogue entries of the area: keys."""
+
+from pinai_subnet.wire.catalogue.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()
