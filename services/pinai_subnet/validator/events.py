@@ -1,0 +1,95 @@
+"""What happened when a command was applied: facts, past tense. Loops, outcomes, metrics, archive follow from them."""
+
+from dataclasses import dataclass
+
+from pinai_subnet.protocol.ids import AssignmentId, IntentId, ValidatorId
+from pinai_subnet.protocol.reports import ReportKey
+from pinai_subnet.validator.records import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReached:
+    """An assignment moved; `sequence` is the fact's place in the outcome feed."""
+
+    sequence: int
+    intent_id: IntentId
+    assignment_id: AssignmentId
+    stage: Stage
+    at_ms: int
+    code: str
+    reason: str
+    epoch: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReceived:
+    """A report is in the log and every validator owes a verdict on it."""
+
+    key: ReportKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRecorded:
+    """One validator's verdict counts."""
+
+    key: ReportKey
+    validator_id: ValidatorId
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochSealed:
+    """A batch is fixed; every validator owes a signature."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureCounted:
+    """A valid signature of a member counts for the epoch."""
+
+    epoch: int
+    validator_id: ValidatorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFinal:
+    """The threshold of distinct signatures is reached."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettled:
+    """RootLayer's answer is in the log."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleSignFound:
+    """A member signed twice; the evidence is in the ledger."""
+
+    epoch: int
+    validator_id: ValidatorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRefused:
+    """The command broke a rule and changed nothing."""
+
+    code: str
+    message: str
+
+
+Event = (
+    StageReached
+    | ReportReceived
+    | VerdictRecorded
+    | EpochSealed
+    | SignatureCounted
+    | BatchFinal
+    | BatchSettled
+    | DoubleSignFound
+    | CommandRefused
+)

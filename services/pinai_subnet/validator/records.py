@@ -1,0 +1,103 @@
+"""What the ledger remembers: one record per assignment and one per epoch. Mutable, owned by the ledger alone."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from pinai_subnet.protocol.assignments import AssignmentRecord
+from pinai_subnet.protocol.batches import BatchItem
+from pinai_subnet.protocol.checkpoints import Header
+from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.reports import ExecutionReport, ReportKey
+from pinai_subnet.validator.commands import ItemSettlement, Verdict
+
+
+class Stage(IntEnum):
+    """How far an assignment has come; it only moves forward. Numbered as `OutcomeKind` on the wire (0 is new)."""
+
+    ASSIGNED = 0
+    REPORTED = 1
+    VERIFIED = 2
+    REJECTED = 3
+    SEALED = 4
+    FINAL = 5
+    SETTLED = 6
+    EXPIRED = 7
+    SETTLEMENT_REFUSED = 8
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the assignment."""
+        return self in (Stage.REJECTED, Stage.SETTLED, Stage.EXPIRED, Stage.SETTLEMENT_REFUSED)
+
+
+@dataclass(slots=True, kw_only=True)
+class AssignmentState:
+    """One assignment's life. Times are unix milliseconds of the ledger's clock, keyed by stage."""
+
+    record: AssignmentRecord
+    stage: Stage = Stage.ASSIGNED
+    times: dict[Stage, int] = field(default_factory=dict)
+    sequence: int = 0
+    """Position of its latest outcome in the outcome feed."""
+    report: ExecutionReport | None = None
+    """The report; its result bytes are dropped once the batch has ended (the archive keeps them)."""
+    report_digest: bytes = b""
+    received_by: ValidatorId | None = None
+    verdicts: dict[ValidatorId, Verdict] = field(default_factory=dict)
+    verdict_times: dict[ValidatorId, int] = field(default_factory=dict)
+    epoch: int | None = None
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class HeldReport:
+    """A report that came before its assignment."""
+
+    report: ExecutionReport
+    received_by: ValidatorId
+    received_at_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class EpochSignature:
+    """One member's counted signatures of an epoch."""
+
+    batch_signature: bytes
+    header_signature: bytes
+    at_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class EpochState:
+    """One sealed batch and its checkpoint header."""
+
+    epoch: int
+    sealed_by: ValidatorId
+    sealed_at_ms: int
+    keys: tuple[ReportKey, ...]
+    items: tuple[BatchItem, ...]
+    items_hash: bytes
+    root_hash: bytes
+    """Parent checkpoint hash, as in the batch digest."""
+    batch_digest: bytes
+    """Before the EIP-191 prefix."""
+    header: Header
+    header_hash: bytes
+    signatures: dict[ValidatorId, EpochSignature] = field(default_factory=dict)
+    final_at_ms: int | None = None
+    settled_at_ms: int | None = None
+    results: tuple[ItemSettlement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleSign:
+    """Proof that one member signed two different things for one epoch."""
+
+    validator_id: ValidatorId
+    epoch: int
+    first_digest: bytes
+    first_signature: bytes
+    second_digest: bytes
+    second_signature: bytes
+    at_ms: int
