@@ -1,0 +1,1 @@
+"""Generated from `wire/protos` by `make proto`; never edited by hand."""

@@ -1,0 +1,1 @@
+"""Generated from `wire/protos/pinai` by `make proto`."""

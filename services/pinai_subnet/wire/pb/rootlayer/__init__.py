@@ -1,0 +1,1 @@
+"""Generated from `wire/protos/rootlayer` by `make proto`."""

@@ -1,0 +1,1 @@
+"""Generated from `wire/protos/subnet` by `make proto`."""
