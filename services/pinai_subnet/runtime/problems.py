@@ -1,0 +1,62 @@
+"""How an error leaves a server: an HTTP problem (RFC 9457) or a gRPC status. Not which error becomes which."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import grpc
+
+ERROR_CODE_METADATA = "x-error-code"
+"""Trailing metadata key under which a gRPC error carries its catalogue code."""
+
+MAX_DETAIL = 1024
+"""Longest error text sent to a peer: gRPC details travel in trailers, which peers limit to 8 KiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemDetails:
+    """One RFC 9457 problem with our stable code."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Response headers, for example `Retry-After`."""
+
+    @property
+    def type(self) -> str:
+        """Return the problem type, a URI built from the code."""
+        return f"urn:pinai:error:{self.code}"
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body; `error` repeats code and detail for clients that read only that member."""
+        detail = self.detail[:MAX_DETAIL]
+        return {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": detail,
+            "code": self.code,
+            "error": f"{self.code} {detail}",
+        }
+
+
+class GrpcProblem(NamedTuple):
+    """One gRPC error: status, details text and trailing metadata."""
+
+    status: grpc.StatusCode
+    details: str
+    metadata: tuple[tuple[str, str], ...]
+
+
+def grpc_problem(status: grpc.StatusCode, code: str, message: str) -> GrpcProblem:
+    """Return the gRPC form of a coded error: details `CODE message`, the code also as trailing metadata."""
+    return GrpcProblem(status, f"{code} {message[:MAX_DETAIL]}", ((ERROR_CODE_METADATA, code),))
+
+
+HttpErrorMapper = Callable[[Exception], ProblemDetails | None]
+"""Says which HTTP problem an exception is; None means it is unexpected."""
+
+GrpcErrorMapper = Callable[[Exception], GrpcProblem | None]
+"""Says which gRPC error an exception is; None means it is unexpected."""
