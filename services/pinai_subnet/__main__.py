@@ -1,0 +1,53 @@
+"""The one executable behind every role: `validator …`, `python -m pinai_subnet validator …` or a link of that name."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.version import version_text
+
+ROLES = {
+    "registry": "pinai_subnet.bootstrap.registry",
+    "matcher": "pinai_subnet.bootstrap.matcher",
+    "validator": "pinai_subnet.bootstrap.validator",
+    "simple-agent": "pinai_subnet.bootstrap.agent",
+    "rootlayer": "pinai_subnet.bootstrap.rootlayer",
+}
+USAGE_ERROR = 64
+
+
+def _role_parser(role: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=role, description=f"Runs the {role} of one subnet.")
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        default=Path("config"),
+        help="directory of the YAML files (default: config)",
+    )
+    parser.add_argument("--id", default=None, help="which member this is, e.g. validator-1")
+    parser.add_argument("--version", action="version", version=version_text(role))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the role named by the executable or by the first argument; return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    role = Path(sys.argv[0]).name
+    if role not in ROLES and role != "subnetctl":
+        if not words or (words[0] not in ROLES and words[0] != "subnetctl"):
+            sys.stderr.write(f"usage: pinai-subnet {{{'|'.join([*ROLES, 'subnetctl'])}}} …\n")
+            return USAGE_ERROR
+        role = words.pop(0)
+    # Only the chosen role is imported: a registry does not pay for the validator's libraries.
+    if role == "subnetctl":
+        return int(importlib.import_module("pinai_subnet.cli.main").main(words))
+    options = _role_parser(role).parse_args(words)
+    arguments = Arguments(config_dir=options.config_dir, id=options.id)
+    return int(importlib.import_module(ROLES[role]).main(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

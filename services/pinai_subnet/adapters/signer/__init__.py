@@ -1,0 +1,1 @@
+"""Keys that sign: adapters of `ports.signer`."""
