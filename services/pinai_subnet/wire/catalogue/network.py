@@ -27,4 +27,55 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Choose a name such as agent-1 and use it unchanged in the configuration of "
         "the process and in everything that refers to it.",
     ),
+    Entry(
+        code="SN-N110",
+        title="Signature of wrong length",
+        cause="A signature is not exactly 65 bytes r, s, v. DER and 64-byte forms are not "
+        "accepted.",
+        remedy="Sign with a library that returns r, s and v (eth-account, coincurve, the agent "
+        "SDK) and send the 65 bytes unchanged.",
+    ),
+    Entry(
+        code="SN-N111",
+        title="Signature with a wrong v",
+        cause="The last byte of the signature is not one of the two values this place uses: 27 or "
+        "28 in messages, 0 or 1 in the request headers of agents.",
+        remedy="Add or subtract 27 from the last byte; the rest of the signature stays as it is.",
+    ),
+    Entry(
+        code="SN-N112",
+        title="Signature with a high s",
+        cause="The signature is the mirrored form of a valid one. Only the low form counts, here "
+        "and on chain, so that one signature cannot be counted twice.",
+        remedy="Use a signer that produces low-s signatures; every current Ethereum library does.",
+    ),
+    Entry(
+        code="SN-N113",
+        title="Impossible signature",
+        cause="r or s of the signature is zero or beyond the curve's order, or no key can have "
+        "made it: the bytes are damaged or not a signature.",
+        remedy="Sign again. If it happens repeatedly, look for software between signer and "
+        "receiver that changes bytes (text encodings, truncation).",
+    ),
+    Entry(
+        code="SN-N114",
+        title="Malformed public key",
+        cause="A public key is not 65 bytes starting with 04, or is not a point of secp256k1.",
+        remedy="Copy the uncompressed public key (130 hex digits starting with 04) from its owner "
+        "again.",
+    ),
+    Entry(
+        code="SN-N115",
+        title="Hash of wrong length",
+        cause="A hash that enters a digest is not 32 bytes. It is never padded or cut to fit, "
+        "because two parties would then sign different things.",
+        remedy="Look at the field the message names; its sender has to send the full 32 bytes.",
+    ),
+    Entry(
+        code="SN-N116",
+        title="Number out of range",
+        cause="A number that enters a digest is negative or too large for its field.",
+        remedy="Look at the field the message names; amounts, times and epochs are unsigned "
+        "numbers.",
+    ),
 )
