@@ -1,0 +1,1 @@
+"""The RootLayer over its protocols: adapters of `ports.root_layer`."""
