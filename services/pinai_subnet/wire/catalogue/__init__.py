@@ -6,7 +6,9 @@ from pinai_subnet.wire.catalogue import (
     keys,
     matching,
     network,
+    operation,
     replication,
+    requests,
     settlement,
     validation,
 )
@@ -14,6 +16,17 @@ from pinai_subnet.wire.catalogue.entry import Entry
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for area in (config, keys, network, matching, validation, replication, settlement, host)
+    for area in (
+        config,
+        host,
+        keys,
+        matching,
+        network,
+        operation,
+        replication,
+        requests,
+        settlement,
+        validation,
+    )
     for entry in area.ENTRIES
 }
