@@ -6,8 +6,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-N301",
         title="request is not signed",
-        cause="This service requires signed requests (auth_config.yaml, mode: require) and the call carried no x- headers, "
-        "or was signed for the chain id of an unconfigured agent.",
+        cause="This service requires signed requests (auth_config.yaml, mode: require) and the call carried no "
+        "x- headers, or was signed for the chain id of an unconfigured agent.",
         remedy="Give the agent a private key and this network's subnet id, or set the service's mode to accept.",
     ),
     Entry(
@@ -37,13 +37,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-N306",
         title="nonce was used before",
-        cause="The same signed request arrived twice: a replay, or a client that repeats a request without signing anew.",
+        cause="The same signed request arrived twice: a replay, or a client that repeats one without signing anew.",
         remedy="Sign every attempt anew with a fresh nonce. If nobody repeats requests, somebody recorded one.",
     ),
     Entry(
         code="SN-N307",
         title="too many nonces are remembered",
         cause="More signed requests arrived within nonce_expiry_seconds than max_nonces allows.",
-        remedy="Retry in a few seconds; raise max_nonces in auth_config.yaml if the load is genuine (about 200 bytes each).",
+        remedy="Retry in a few seconds; raise max_nonces in auth_config.yaml if the load is genuine (200 bytes each).",
     ),
 )
