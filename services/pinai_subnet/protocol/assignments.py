@@ -1,9 +1,24 @@
-"""An assignment: who does an intent, signed by the matcher; and the record of it that validators keep."""
+"""An assignment: who does an intent, signed by the matcher; and the record of it that validators keep.
+
+`record_digest` is what the matcher signs, plainly, for the validators. The chain's own digest is in `digests`.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-from pinai_subnet.protocol.ids import Address, AgentId, AssignmentId, BidId, IntentId
+from pinai_subnet.protocol.commitments import commitment, number, texts
+from pinai_subnet.protocol.ids import (
+    Address,
+    AgentId,
+    AssignmentId,
+    BidId,
+    IntentId,
+    SubnetId,
+    address_bytes,
+    bytes32,
+)
+
+_RECORD_TAG = b"pinai/assignment-record/1"
 
 
 class AssignmentStatus(IntEnum):
@@ -43,3 +58,28 @@ class AssignmentRecord:
     """1 for the winner, 2 and more for runners-up."""
     intent_params_hash: bytes
     record_signature: bytes
+
+
+def record_digest(record: AssignmentRecord, *, subnet_id: SubnetId) -> bytes:
+    """Return the digest of every field but `record_signature`; the matcher signs it plainly, v 27 or 28.
+
+    It names the subnet, so that a record cannot be replayed in another one. Raises `InvalidInput` SN-N101, SN-N102 or
+    SN-N116 for a malformed id, address or number.
+    """
+    assignment = record.assignment
+    return commitment(
+        _RECORD_TAG,
+        bytes32(subnet_id, "subnet_id"),
+        bytes32(assignment.assignment_id, "assignment_id"),
+        bytes32(assignment.intent_id, "intent_id"),
+        bytes32(assignment.bid_id, "bid_id"),
+        address_bytes(assignment.agent_address, "agent_address"),
+        number(assignment.status, "status"),
+        address_bytes(assignment.matcher, "matcher"),
+        assignment.signature,
+        *texts(record.agent_id, record.intent_type),
+        number(record.assigned_at, "assigned_at"),
+        number(record.deadline, "deadline"),
+        number(record.attempt, "attempt"),
+        record.intent_params_hash,
+    )
