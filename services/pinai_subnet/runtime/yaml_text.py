@@ -7,7 +7,7 @@ is text.
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 class _Loader(yaml.SafeLoader):
     """A safe loader that resolves only the YAML 1.2 core words and refuses aliases."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - the base class declares it and fills a copy per class
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         """Refuse anchors and aliases: one value in two places has no single line to name."""
@@ -33,16 +33,14 @@ class _Loader(yaml.SafeLoader):
 
 
 _WORDS = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
-    ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", [*"-+0123456789"]),
+    ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", [*"-+0123456789"]),
+    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
 )
 for _word, _pattern, _first in _WORDS:
     _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_word}",
-        re.compile(f"^(?:{_pattern})$"),
-        list(_first.replace("\0", "")) + ([""] if "\0" in _first else []),
+        f"tag:yaml.org,2002:{_word}", re.compile(f"^(?:{_pattern})$"), _first
     )
 
 
