@@ -11,6 +11,7 @@ from pinai_subnet.wire.catalogue import (
     requests,
     settlement,
     validation,
+    verification,
 )
 from pinai_subnet.wire.catalogue.entry import Entry
 
@@ -27,6 +28,7 @@ CATALOGUE: dict[str, Entry] = {
         requests,
         settlement,
         validation,
+        verification,
     )
     for entry in area.ENTRIES
 }

@@ -1,0 +1,1 @@
+"""Adapters of `ports.signing_record`: one file per technology."""
