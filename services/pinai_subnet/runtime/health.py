@@ -97,7 +97,7 @@ class Health:
     def _ready(self, alive: Fact) -> Fact:
         against = list(alive.against)
         if self._phase != "running":
-            against.append(("phase", Finding(False, f"the process is {self._phase}", "SN-H030")))
+            against.append(("phase", Finding(False, f"the process is {self._phase}", "SN-H040")))
         return self._fact("ready", against)
 
     def _finalise(self, ready: Fact) -> Fact:
@@ -116,7 +116,7 @@ class Progress:
     """A check that fails when work is pending and nothing has moved for too long, and recovers when it moves again."""
 
     def __init__(
-        self, *, clock: Clock, within_seconds: float, what: str, code: str = "SN-H031"
+        self, *, clock: Clock, within_seconds: float, what: str, code: str = "SN-H041"
     ) -> None:
         """Expect a `touch` at least every `within_seconds` while anything is pending; `what` names the work."""
         self._clock = clock

@@ -12,7 +12,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-C002",
         title="Not valid YAML",
-        cause="The file is not YAML of the supported form: plain mappings, lists and values in UTF-8, no anchors, aliases or tags.",
+        cause="The file is not plain YAML in UTF-8: mappings, lists and values, no anchors, aliases or tags.",
         remedy="Correct the file at the line named.",
     ),
     Entry(

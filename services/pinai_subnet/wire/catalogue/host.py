@@ -112,15 +112,15 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Read the ERROR line of that moment in the server's log and report it.",
     ),
     Entry(
-        code="SN-H030",
+        code="SN-H040",
         title="Process is not running yet or any more",
         cause="The process is still starting or already stopping.",
         remedy="Wait; if it stays so, read its log.",
     ),
     Entry(
-        code="SN-H031",
+        code="SN-H041",
         title="No progress",
         cause="Work is pending and none of it moved for too long.",
-        remedy="Look at the other reasons of the health report and at the log; restart the process if nothing else is wrong.",
+        remedy="Read the other reasons of the health report and the log; restart the process if nothing else is wrong.",
     ),
 )
