@@ -4,13 +4,12 @@ from importlib import metadata
 from pathlib import Path
 
 
-def version() -> str:
-    """Return the installed version, e.g. `0.1.0`."""
-    return metadata.version("pinai-subnet")
+VERSION = metadata.version("pinai-subnet")
+"""The installed version, e.g. `0.1.0`."""
 
 
 def version_text(program: str) -> str:
     """Return the line that `--version` prints; a release names its commit."""
     stamp = Path(__file__).with_name("COMMIT")
     commit = stamp.read_text(encoding="ascii").strip() if stamp.is_file() else "development"
-    return f"{program} {version()} ({commit})"
+    return f"{program} {VERSION} ({commit})"
