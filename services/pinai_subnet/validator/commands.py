@@ -1,6 +1,6 @@
 """The commands of the replicated ledger: the only things that change it. Values only; how they apply is the ledger's.
 
-Every command travels in an envelope signed by the validator that proposes it (see `wire.codec.ledger`), so no member
+Every command travels in an envelope signed by the validator that proposes it (see `command_codec`), so no member
 can speak for another. `request_id` makes a retry of the same command harmless; `at_ms` is the proposer's clock in unix
 milliseconds, and the ledger's own time is the highest seen.
 """

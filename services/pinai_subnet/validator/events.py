@@ -9,7 +9,7 @@ from pinai_subnet.validator.records import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReached:
-    """An assignment moved; `sequence` is the fact's place in the outcome feed."""
+    """An assignment moved; `sequence` is the fact's place in the outcome feed, 0 for a new assignment (not in it)."""
 
     sequence: int
     intent_id: IntentId
@@ -26,6 +26,19 @@ class ReportReceived:
     """A report is in the log and every validator owes a verdict on it."""
 
     key: ReportKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldReportDropped:
+    """A report without a known assignment was given up: its time is over, or it was not the assigned agent's."""
+
+    assignment_id: AssignmentId
+    intent_id: IntentId
+    agent_id: str
+    """As the report said."""
+    code: str
+    reason: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +89,7 @@ class DoubleSignFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRefused:
-    """The command broke a rule and changed nothing."""
+    """The command broke a rule and changed nothing, but for evidence against the member that sent it."""
 
     code: str
     message: str
@@ -85,6 +98,7 @@ class CommandRefused:
 Event = (
     StageReached
     | ReportReceived
+    | HeldReportDropped
     | VerdictRecorded
     | EpochSealed
     | SignatureCounted

@@ -42,12 +42,27 @@ class AssignmentState:
     report: ExecutionReport | None = None
     """The report; its result bytes are dropped once the batch has ended (the archive keeps them)."""
     report_digest: bytes = b""
+    result_hash: bytes = b""
+    proof_hash: bytes = b""
     received_by: ValidatorId | None = None
     verdicts: dict[ValidatorId, Verdict] = field(default_factory=dict)
     verdict_times: dict[ValidatorId, int] = field(default_factory=dict)
+    sealed_verdicts: int = 0
+    """How many of `verdicts`, in log order, the checkpoint of its epoch commits to; later ones came after the seal."""
     epoch: int | None = None
     code: str = ""
     reason: str = ""
+
+    @property
+    def key(self) -> ReportKey:
+        """What identifies the one report this assignment can have."""
+        assignment = self.record.assignment
+        return ReportKey(assignment.assignment_id, assignment.agent_address)
+
+    @property
+    def deadline_ms(self) -> int:
+        """The assignment's deadline in unix milliseconds."""
+        return self.record.deadline * 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +83,16 @@ class EpochSignature:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A member's valid signature for an epoch over something else than the ledger's own digest or header hash."""
+
+    over_header: bool
+    """Whether it is over a header hash; otherwise it is over a batch digest."""
+    digest: bytes
+    signature: bytes
+
+
 @dataclass(slots=True, kw_only=True)
 class EpochState:
     """One sealed batch and its checkpoint header."""
@@ -85,6 +110,8 @@ class EpochState:
     header: Header
     header_hash: bytes
     signatures: dict[ValidatorId, EpochSignature] = field(default_factory=dict)
+    strays: dict[ValidatorId, Stray] = field(default_factory=dict)
+    """The first thing of each member that signed something else than this epoch."""
     final_at_ms: int | None = None
     settled_at_ms: int | None = None
     results: tuple[ItemSettlement, ...] = ()
