@@ -1,0 +1,415 @@
+"""One member's engine: requests go in, committed commands reach the state machine, snapshots keep the log short.
+
+Everything here runs on the engine's own thread except `submit`, `ask_hand_over` and `status`. An exception in the state machine, or a disk that
+refuses a write, ends the engine for good with a coded failure; it is never retried (consensus.md finding E).
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+from pysyncobj.monotonic import monotonic
+from pysyncobj.node import Node
+
+from pinai_subnet.consensus.elections import LEADER, ROLES
+from pinai_subnet.consensus.journal import FIRST_INDEX, NO_OP, Journal
+from pinai_subnet.consensus.messages import Forward, Forwarded, Message
+from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.replicas import REGULAR, Replicas
+from pinai_subnet.consensus.requests import Inbox, Request, Waiting
+from pinai_subnet.consensus.snapshot import Snapshot, SnapshotHeader, SnapshotStore
+from pinai_subnet.consensus.transport import Transport
+from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
+from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus, StateMachine
+
+_log = structlog.get_logger(__name__)
+
+_APPLY_SECONDS = 0.02
+"""How long one turn may apply before heartbeats get their chance."""
+_TAKE_BYTES = 4 << 20
+_UNCOMMITTED_BYTES = 64 << 20
+_LONGEST_WAIT_SECONDS = 0.1
+_UNDECIDED_WAIT_SECONDS = 0.01
+_FORGET_SECONDS = 0.5
+_REFUSED_WAIT_SECONDS = 0.01
+
+Results = list[tuple[Request, object]]
+
+
+class Engine(Replicas):
+    """A member of the group with its state machine."""
+
+    def __init__(
+        self,
+        *,
+        me: Node,
+        nodes: Sequence[Node],
+        options: ReplicationOptions,
+        journal: Journal,
+        transport: Transport,
+        store: SnapshotStore,
+        state_machine: StateMachine,
+        inbox: Inbox,
+        deliver: Callable[[Results], None],
+    ) -> None:
+        """Build the engine; `deliver` takes results on the engine's thread and must not block."""
+        self._state_machine = state_machine
+        self._inbox = inbox
+        self._waiting = Waiting(inbox.put_back)
+        self._deliver = deliver
+        self._results: Results = []
+        self._wake_asked = False
+        self._hold_until = 0.0
+        self._forget_at = 0.0
+        self._hand_over_until = 0.0
+        self._hand_over_sent_at = 0.0
+        self._uncommitted: list[int] = [0]
+        self._snapshot_index, self._snapshot_term = FIRST_INDEX, 0
+        self._applied_bytes = 0
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="raft-snapshot")
+        self._writing: Future[SnapshotHeader] | None = None
+        self._planned_wait = 0.0
+        self.tick_lag_seconds = 0.0
+        super().__init__(
+            me=me, nodes=nodes, options=options, journal=journal, transport=transport, store=store
+        )
+        self._poller = self
+        transport.on_partial = self._partial_from
+
+    # -- from other threads ----------------------------------------------------------------------------
+
+    def submit(self, request: Request) -> None:
+        """Admit a request; raise `Exhausted` SN-R022 when too many wait."""
+        self._inbox.admit(request)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the loop turn at once."""
+        if not self._wake_asked:
+            self._wake_asked = True
+            self._links.wake()
+
+    def ask_hand_over(self, seconds: float) -> None:
+        """If leading, take no new commands for at most `seconds` and move the leadership to a follower that has everything."""
+        self._hand_over_until = monotonic() + seconds
+        self.wake()
+
+    # -- opening and closing -----------------------------------------------------------------------------
+
+    def load(self, snapshot: Snapshot | None) -> None:
+        """Restore the newest snapshot and check that the journal continues it.
+
+        Raises `Damaged` SN-R014 where entries between the two are missing.
+        """
+        journal = self._journal
+        index, term = FIRST_INDEX, 0
+        if snapshot is not None:
+            index, term = snapshot.header.last_index, snapshot.header.last_term
+        if journal.head_index > index:
+            raise Damaged(
+                "SN-R014",
+                f"{journal.directory}: the journal begins behind entry {journal.head_index}, "
+                f"the newest snapshot ends at {index}",
+            )
+        if snapshot is not None:
+            kept = journal.install(index, term)
+            self._state_machine.restore(snapshot.data)
+            _log.info("snapshot_restored", index=index, term=term, journal_kept=kept)
+        self._begin_at(index, term)
+        if term > self.term():
+            self._SyncObj__setCurrentTerm(term, None)
+
+    def _begin_at(self, index: int, term: int) -> None:
+        self._snapshot_index, self._snapshot_term = index, term
+        self._SyncObj__raftLastApplied = index
+        self._set_commit(index)
+        self._applied_bytes = 0
+
+    def close(self, *, failed: bool) -> None:
+        """Release files and sockets; after a failure nothing more is written."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._drop_incoming()
+        self.role_changed(self.role(), self.role())
+        if failed:
+            self._journal.abandon()
+        else:
+            self._journal.close()
+        self._links.destroy()
+
+    # -- one turn ----------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Do one turn of the loop: elections, commits, apply, requests, compaction, network."""
+        self.doTick(0.0)
+
+    def poll(self, _timeout: float) -> None:
+        """Stand in for pysyncobj's poller: wait as long as nothing is due."""
+        if self._results:
+            results, self._results = self._results, []
+            self._deliver(results)
+        wait = self._wait_seconds()
+        self._planned_wait = wait
+        self._links.poll(wait)
+
+    def note_turn(self, seconds: float) -> None:
+        """Remember how much longer than planned the last turn took."""
+        self.tick_lag_seconds = max(0.0, seconds - self._planned_wait)
+
+    def _wait_seconds(self) -> float:
+        if self.commit_index() > self._SyncObj__raftLastApplied:
+            return 0.0
+        now = monotonic()
+        if self.leads():
+            if not self.peers() and self._journal.last_index > self.commit_index():
+                return 0.0
+            wait = self._SyncObj__newAppendEntriesTime - now
+            if self._inbox and not self._paused():
+                return 0.0
+        else:
+            wait = self._SyncObj__raftElectionDeadline - now
+            if wait <= 0 or self._inbox:
+                return _UNDECIDED_WAIT_SECONDS if self.peers() else 0.0
+        return float(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS))
+
+    # -- requests ----------------------------------------------------------------------------------------
+
+    def _checkCommandsToApply(self) -> None:  # noqa: N802  # pysyncobj's name
+        """Move waiting requests into the log or to the leader, then speak if there is something to say."""
+        self._wake_asked = False
+        if self._hand_over_until:
+            self._hand_over()
+        if self._inbox:
+            self._move_requests()
+        if self._speak:
+            self._speak = False
+            if self.leads():
+                self._SyncObj__sendAppendEntries()
+
+    def _move_requests(self) -> None:
+        now = monotonic()
+        if self.leads():
+            if not self._paused():
+                for request in self._inbox.take(_TAKE_BYTES):
+                    self._waiting.place(*self._append_command(request.command), request)
+            return
+        leader = self.current_leader()
+        if leader is not None and now >= self._hold_until:
+            for request in self._inbox.take(_TAKE_BYTES):
+                number = self._waiting.ask(request)
+                message = Forward(term=self.term(), request=number, command=request.command)
+                if not self._links.send(leader, message):
+                    self._waiting.answered(number)
+                    self._inbox.put_back(request)
+                    self._hold_until = now + _REFUSED_WAIT_SECONDS
+                    return
+        elif now >= self._forget_at:
+            self._forget_at = now + _FORGET_SECONDS
+            self._inbox.forget_done()
+
+    def _paused(self) -> bool:
+        """Whether this leader takes nothing now: it hands over, or followers do not keep up."""
+        return bool(self._hand_over_until) or self._uncommitted[0] > _UNCOMMITTED_BYTES
+
+    def _append_command(self, command: bytes) -> tuple[int, int]:
+        index, term = self._journal.last_index + 1, self.term()
+        self._journal.add(command, index, term)
+        self._uncommitted[0] += len(command)
+        self._speak = True
+        return index, term
+
+    def _take_forward(self, node: Node, message: Forward) -> None:
+        allowed = message.command[:1] == REGULAR or message.command == NO_OP
+        if not allowed or len(message.command) > self._options.max_command_bytes + 1:
+            raise Refused("SN-R044", "a forwarded command of an unknown kind or size")
+        index = 0
+        if self.leads() and not self._paused():
+            index, _ = self._append_command(message.command)
+        self._links.send(node, Forwarded(term=self.term(), request=message.request, index=index))
+
+    def _take_forwarded(self, message: Forwarded) -> None:
+        request = self._waiting.answered(message.request)
+        if request is None:
+            return
+        if message.index <= self._SyncObj__raftLastApplied:
+            self._hold_until = monotonic() + _REFUSED_WAIT_SECONDS
+            self._inbox.put_back(request)
+            return
+        self._waiting.place(message.index, message.term, request)
+
+    def handle(self, node: Node, message: Message) -> None:
+        """Act on one message of a proven peer."""
+        match message:
+            case Forward():
+                self._take_forward(node, message)
+            case Forwarded():
+                self._take_forwarded(message)
+            case _:
+                super().handle(node, message)
+
+    # -- leadership --------------------------------------------------------------------------------------
+
+    def role_changed(self, old: int, new: int) -> None:
+        """Requests that were placed by the former leader go back."""
+        super().role_changed(old, new)
+        self._uncommitted[0] = 0
+        if LEADER in (old, new) and old != new:
+            _log.info("raft_role_changed", role=ROLES[new], term=self.term())
+            self._waiting.doubt_all()
+            self._hand_over_until = 0.0
+
+    def leader_changed(self) -> None:
+        """Nobody answers for requests that the former leader took."""
+        self._waiting.doubt_all()
+
+    def peer_lost(self, node: Node) -> None:
+        """Requests that the lost leader took have an unknown outcome."""
+        super().peer_lost(node)
+        if node == self._SyncObj__raftLeader:
+            self._waiting.doubt_all()
+
+    def _hand_over(self) -> None:
+        now = monotonic()
+        if not self.leads() or now > self._hand_over_until:
+            self._hand_over_until = 0.0
+        elif now - self._hand_over_sent_at > self._options.heartbeat_seconds:
+            self._hand_over_sent_at = now
+            self.transferLeadership(None, None)
+
+    # -- commit and apply ------------------------------------------------------------------------------------
+
+    def _SyncObj__applyLogEntries(self) -> bool:  # noqa: N802  # pysyncobj's name
+        """Apply what is committed, at most for a moment; never before it is durable here."""
+        commit = self.commit_index()
+        applied: int = self._SyncObj__raftLastApplied
+        if commit <= applied:
+            return False
+        if self._journal.durable_index < commit:
+            self._journal.sync()
+        self._speak = True
+        deadline = monotonic() + _APPLY_SECONDS
+        head = self._journal.head_index
+        while applied < commit:
+            applied += 1
+            self._apply_entry(*self._journal[applied - head])
+            self._SyncObj__raftLastApplied = applied
+            if applied % 16 == 0 and monotonic() > deadline:
+                break
+        return False
+
+    def _apply_entry(self, command: bytes, index: int, term: int) -> None:
+        value: object = index
+        if command[:1] == REGULAR:
+            value = self._apply_command(index, command[1:])
+        elif command != NO_OP:
+            raise Refused("SN-R033", f"entry {index} is of an unknown kind {command[:1]!r}")
+        self._applied_bytes += len(command)
+        if self.leads():
+            self._uncommitted[0] = max(0, self._uncommitted[0] - len(command))
+        for request in self._waiting.applied(index, term):
+            self._results.append((request, value))
+
+    def _apply_command(self, index: int, command: bytes) -> object:
+        try:
+            return self._state_machine.apply(index, command)
+        except Exception as error:
+            raise Refused(
+                "SN-R030", f"applying entry {index} raised {type(error).__name__}: {error}"
+            ) from error
+
+    def _SyncObj__doApplyCommand(self, command: bytes) -> object:  # noqa: N802  # pysyncobj's name
+        raise Refused("SN-R002", f"pysyncobj wants to apply {len(command)} bytes by itself")
+
+    def _SyncObj__parseChangeClusterRequest(self, _command: bytes) -> None:  # noqa: N802  # pysyncobj's name
+        """Know no membership commands."""
+
+    def _SyncObj__loadDumpFile(self, clearJournal: bool) -> None:  # noqa: N802, N803  # pysyncobj's names
+        raise Refused("SN-R002", f"pysyncobj wants to load a dump (clear={clearJournal})")
+
+    # -- snapshots -------------------------------------------------------------------------------------------
+
+    def newest_snapshot(self) -> tuple[int, int]:
+        """Return index and term of the newest stored snapshot."""
+        return self._snapshot_index, self._snapshot_term
+
+    def _SyncObj__tryLogCompaction(self) -> None:  # noqa: N802  # pysyncobj's name
+        """Start, or finish, a snapshot; the state is serialised here, the file is written by a worker."""
+        if self._writing is not None:
+            if self._writing.done():
+                self._finish_snapshot(self._writing.result())
+            return
+        applied: int = self._SyncObj__raftLastApplied
+        enough = applied - self._snapshot_index >= self._options.compact_after_entries
+        if not enough and self._applied_bytes < self._options.compact_after_bytes:
+            return
+        try:
+            data = self._state_machine.snapshot()
+        except Exception as error:
+            raise Refused(
+                "SN-R030", f"the snapshot at {applied} raised {type(error).__name__}: {error}"
+            ) from error
+        self._applied_bytes = 0
+        self._journal.roll()
+        term = self._journal.term_at(applied)
+        self._writing = self._writer.submit(self._store.write, applied, term or 0, data)
+        self._writing.add_done_callback(lambda _: self.wake())
+
+    def _finish_snapshot(self, header: SnapshotHeader) -> None:
+        self._writing = None
+        if header.last_index <= self._snapshot_index:
+            return
+        self._snapshot_index, self._snapshot_term = header.last_index, header.last_term
+        self._journal.compact_to(header.last_index - self._options.keep_entries)
+        _log.info(
+            "snapshot_stored",
+            index=header.last_index,
+            bytes=header.size,
+            digest=header.digest.hex(),
+            journal_head=self._journal.head_index,
+        )
+
+    def before_install(self) -> None:
+        """Let a snapshot of our own that is being written finish, so that it cannot replace the newer one."""
+        if self._writing is not None:
+            self._finish_snapshot(self._writing.result())
+
+    def install(self, snapshot: Snapshot) -> None:
+        """Replace state and log by a snapshot from the leader."""
+        index, term = snapshot.header.last_index, snapshot.header.last_term
+        kept = self._journal.install(index, term)
+        self._state_machine.restore(snapshot.data)
+        self._begin_at(index, term)
+        self._waiting.doubt_all()
+        _log.info("snapshot_installed", index=index, term=term, journal_kept=kept)
+
+    # -- status ----------------------------------------------------------------------------------------------
+
+    def describe(self, failure: DependencyError | None) -> ReplicationStatus:
+        """Return one look at the engine; reads only single values, so any thread may call it."""
+        leader = self.current_leader()
+        matched = dict(self._SyncObj__raftMatchIndex) if self.leads() else {}
+        last = self._journal.last_index
+        return ReplicationStatus(
+            id=self.selfNode.id,
+            role=ROLES[self.role()],
+            leader_id=leader.id if leader is not None else None,
+            term=self.term(),
+            last_index=last,
+            commit_index=self.commit_index(),
+            applied_index=int(self._SyncObj__raftLastApplied),
+            has_quorum=failure is None and self.has_lease(),
+            tick_lag_seconds=self.tick_lag_seconds,
+            peers=tuple(
+                self._describe_peer(node, last, matched)
+                for node in sorted(self.peers(), key=lambda node: str(node.id))
+            ),
+            failure=str(failure) if failure is not None else None,
+        )
+
+    def _describe_peer(self, node: Node, last: int, matched: dict[Node, int]) -> PeerStatus:
+        heard = self._links.heard_at(node.id)
+        return PeerStatus(
+            id=node.id,
+            connected=self._links.connected(node.id),
+            last_heard_seconds=None if heard is None else max(0.0, monotonic() - heard),
+            lag=max(0, last - matched[node]) if node in matched else None,
+        )

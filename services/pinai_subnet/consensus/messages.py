@@ -1,0 +1,181 @@
+"""What validators tell each other about the log, as typed data. Decoding never executes anything and checks every field.
+
+Terms and indexes are as in the Raft paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014). Every message
+carries its sender's term, so that a delayed one of an older leadership is never counted (consensus.md finding J).
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from pinai_subnet.ports.errors import Refused
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Piece = Annotated[bytes, msgspec.Meta(max_length=64 * 1024 * 1024)]
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The common shape: a msgpack array that starts with the message's number."""
+
+
+class PreVote(_Base, tag=1):
+    """Would you vote for me in this term? Nobody's state changes by the question."""
+
+    term: Number
+    last_index: Number
+    last_term: Number
+
+
+class PreVoteGranted(_Base, tag=2):
+    """Yes, I would vote for you in this term."""
+
+    term: Number
+
+
+class RequestVote(_Base, tag=3):
+    """Vote for me in this term."""
+
+    term: Number
+    last_index: Number
+    last_term: Number
+
+
+class VoteGranted(_Base, tag=4):
+    """You have my durable vote in this term."""
+
+    term: Number
+
+
+class Append(_Base, tag=5):
+    """The leader's entries behind `prev_index`, or none as a heartbeat."""
+
+    term: Number
+    commit_index: Number
+    prev_index: Number
+    prev_term: Number
+    entries: list[tuple[Number, Piece]]
+    """(term, command); indexes count on from `prev_index`."""
+
+
+class Next(_Base, tag=6):
+    """A follower's answer to `Append`: where it stands; with success, everything below `next_index` is durable."""
+
+    term: Number
+    next_index: Number
+    success: bool
+
+
+class SnapshotPiece(_Base, tag=7):
+    """A part of the leader's snapshot file."""
+
+    term: Number
+    last_index: Number
+    last_term: Number
+    total: Number
+    offset: Number
+    data: Piece
+
+
+class SnapshotReceived(_Base, tag=8):
+    """How much of that snapshot a follower has."""
+
+    term: Number
+    last_index: Number
+    offset: Number
+
+
+class Beat(_Base, tag=9):
+    """I still lead, and something larger is on its way."""
+
+    term: Number
+
+
+class Alive(_Base, tag=10):
+    """I still follow: the answer to `Beat`, and a sign of life while a large frame arrives."""
+
+    term: Number
+
+
+class TimeoutNow(_Base, tag=11):
+    """Take over the leadership now."""
+
+    term: Number
+
+
+class Forward(_Base, tag=12):
+    """Please put this command into the log."""
+
+    term: Number
+    request: Number
+    command: Piece
+
+
+class Forwarded(_Base, tag=13):
+    """Where the forwarded command was put; index 0 when the receiver does not lead or takes nothing now."""
+
+    term: Number
+    request: Number
+    index: Number
+
+
+class Ping(_Base, tag=14):
+    """Keeps an idle connection known to be alive."""
+
+    term: Number = 0
+
+
+Message = (
+    PreVote
+    | PreVoteGranted
+    | RequestVote
+    | VoteGranted
+    | Append
+    | Next
+    | SnapshotPiece
+    | SnapshotReceived
+    | Beat
+    | Alive
+    | TimeoutNow
+    | Forward
+    | Forwarded
+    | Ping
+)
+
+PROMISES = (Next, PreVoteGranted, RequestVote, VoteGranted, SnapshotReceived)
+"""Messages that may leave only when everything this node holds is durable."""
+
+_decoder = msgspec.msgpack.Decoder(Message)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """Return the message's bytes."""
+    return _encoder.encode(message)
+
+
+def decode(payload: bytes | memoryview) -> Message:
+    """Return the message; raise `Refused` SN-R044 for bytes that are none."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Refused("SN-R044", f"not a replication message: {error}") from error
+
+
+def from_engine(message: dict[str, object]) -> Message:
+    """Translate the messages that pysyncobj itself still sends; anything else is a defect of ours (SN-R002)."""
+    match message:
+        case {
+            "type": "request_vote",
+            "term": int(t),
+            "last_log_index": int(i),
+            "last_log_term": int(lt),
+        }:
+            return RequestVote(term=t, last_index=i, last_term=lt)
+        case {"type": "response_vote", "term": int(t)}:
+            return VoteGranted(term=t)
+        case {"type": "timeout_now", "term": int(t)}:
+            return TimeoutNow(term=t)
+        case _:
+            raise Refused(
+                "SN-R002", f"the engine sent an unexpected message {message.get('type')!r}"
+            )

@@ -1,0 +1,307 @@
+"""The replicated log for asyncio code: `ports.replication.Replication` over the engine and its thread. No rules of Raft here."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from pysyncobj.monotonic import monotonic
+from pysyncobj.node import Node
+
+from pinai_subnet.consensus import seams
+from pinai_subnet.consensus.durable import DirectoryLock, refuse_marked
+from pinai_subnet.consensus.engine import Engine, Results
+from pinai_subnet.consensus.handshake import Member
+from pinai_subnet.consensus.journal import NO_OP, Journal
+from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.replicas import REGULAR
+from pinai_subnet.consensus.requests import Inbox, Request
+from pinai_subnet.consensus.snapshot import SnapshotStore
+from pinai_subnet.consensus.transport import Transport, open_listener
+from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
+from pinai_subnet.ports.replication import Peer, Replication, ReplicationStatus, StateMachine
+from pinai_subnet.ports.signer import Signer
+
+_log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 0.02
+
+
+class ReplicatedLog(Replication):
+    """One member of a replication group. `others` may be empty: a group of one is its own majority."""
+
+    def __init__(
+        self,
+        *,
+        me: Peer,
+        others: Sequence[Peer],
+        listen: str,
+        cluster_id: str,
+        directory: Path,
+        state_machine: StateMachine,
+        signer: Signer,
+        options: ReplicationOptions,
+    ) -> None:
+        """Bind everything; no file or socket is touched before `start`.
+
+        `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`. `directory` belongs to this member alone.
+        """
+        self._me = me
+        self._others = tuple(others)
+        self._listen = listen
+        self._cluster_id = cluster_id
+        self._directory = directory
+        self._state_machine = state_machine
+        self._signer = signer
+        self._options = options
+        self._engine: Engine | None = None
+        self._lock: DirectoryLock | None = None
+        self._inbox = Inbox(
+            max_requests=options.max_pending_requests, max_bytes=options.max_pending_bytes
+        )
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._failure: DependencyError | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open_requests: set[Request] = set()
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open journal and listener, load the newest snapshot and start the engine's thread.
+
+        Raises `Damaged` where the disk lies and `Refused` where directory, endpoint or key are not this member's.
+        """
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._open)
+        self._thread = threading.Thread(target=self._run, name=f"raft-{self._me.id}", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> None:
+        seams.check_version()
+        self._check_group()
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = DirectoryLock(self._directory)
+        try:
+            refuse_marked(self._directory)
+            self._engine = self._build()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _check_group(self) -> None:
+        names = [self._me.id, *(peer.id for peer in self._others)]
+        keys = [self._me.address, *(peer.address for peer in self._others)]
+        if len(set(names)) < len(names) or len(set(keys)) < len(keys):
+            raise Refused("SN-R006", "two members of the group share an id or a key")
+        if self._signer.address != self._me.address:
+            raise Refused(
+                "SN-R006",
+                f"this node signs as {self._signer.address}, the group knows {self._me.id!r} as {self._me.address}",
+            )
+
+    def _build(self) -> Engine:
+        options = self._options
+        store = SnapshotStore(self._directory, cluster=self._cluster_id, fsync=options.fsync)
+        snapshot = store.load()
+        journal = Journal(
+            self._directory,
+            cluster=self._cluster_id,
+            node=self._me.id,
+            segment_bytes=options.segment_bytes,
+            fsync=options.fsync,
+        )
+        try:
+            transport, nodes = self._network(journal)
+        except BaseException:
+            journal.abandon()
+            raise
+        try:
+            engine = Engine(
+                me=Node(self._me.id),
+                nodes=nodes,
+                options=options,
+                journal=journal,
+                transport=transport,
+                store=store,
+                state_machine=self._state_machine,
+                inbox=self._inbox,
+                deliver=self._deliver,
+            )
+            engine.load(snapshot)
+        except BaseException:
+            transport.destroy()
+            journal.abandon()
+            raise
+        return engine
+
+    def _network(self, journal: Journal) -> tuple[Transport, list[Node]]:
+        nodes = [Node(peer.id) for peer in self._others]
+        member = Member(
+            me=self._me,
+            cluster=self._cluster_id,
+            signer=self._signer,
+            others={peer.id: peer for peer in self._others},
+        )
+        transport = Transport(
+            member=member,
+            nodes=nodes,
+            listener=open_listener(self._listen),
+            options=self._options,
+            sync=journal.sync,
+        )
+        return transport, nodes
+
+    async def stop(self) -> None:
+        """Stop the loop, sync and close; requests that wait fail with SN-R023. Safe to call twice."""
+        self._stopping.set()
+        if self._engine is not None and self._thread is not None and self._thread.is_alive():
+            self._engine.wake()
+            await asyncio.to_thread(self._thread.join)
+        self._fail_open_requests()
+
+    # -- the engine's thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Turn the engine until it is told to stop or fails for good."""
+        engine = self._require_engine()
+        try:
+            ended = monotonic()
+            while not self._stopping.is_set():
+                engine.turn()
+                now = monotonic()
+                engine.note_turn(now - ended)
+                ended = now
+        except DependencyError as error:
+            self._fail(error)
+        except Exception as error:
+            _log.exception("raft_loop_broke")
+            self._fail(
+                DependencyError("SN-R031", f"{type(error).__name__}: {error}", retryable=False)
+            )
+        finally:
+            self._close(engine)
+
+    def _fail(self, error: DependencyError) -> None:
+        self._failure = error
+        _log.error("raft_stopped_for_good", code=error.code, reason=error.message)
+
+    def _close(self, engine: Engine) -> None:
+        try:
+            engine.close(failed=self._failure is not None)
+        except DependencyError as error:
+            self._fail(error)
+        if self._lock is not None:
+            self._lock.release()
+        self._call_soon(self._fail_open_requests)
+
+    def _deliver(self, results: Results) -> None:
+        self._call_soon(_resolve, results)
+
+    def _call_soon(self, callback: object, *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)  # type: ignore[union-attr, arg-type]
+        except RuntimeError:
+            _log.debug("event_loop_gone")
+
+    # -- requests --------------------------------------------------------------------------------------
+
+    async def submit(self, command: bytes, *, timeout_seconds: float) -> object:
+        """Replicate one command and return what `apply` returned for it here.
+
+        Raises `Unreachable` SN-R020 when no quorum took it in time (outcome unknown), `Refused` SN-R021 for one that is too large,
+        `Exhausted` SN-R022 when too many wait, and the failure with its own code once the engine stopped for good.
+        """
+        if len(command) > self._options.max_command_bytes:
+            raise Refused(
+                "SN-R021",
+                f"a command of {len(command)} bytes; at most {self._options.max_command_bytes} are allowed",
+            )
+        return await self._request(REGULAR + command, timeout_seconds)
+
+    async def barrier(self, *, timeout_seconds: float) -> int:
+        """Commit a no-op and return its index; see the port."""
+        index = await self._request(NO_OP, timeout_seconds)
+        return index if isinstance(index, int) else 0
+
+    async def _request(self, command: bytes, timeout_seconds: float) -> object:
+        engine = self._require_engine()
+        self._require_running()
+        loop = asyncio.get_running_loop()
+        request = Request(command, loop, loop.create_future())
+        engine.submit(request)
+        self._open_requests.add(request)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await request.future
+        except TimeoutError as error:
+            raise Unreachable(
+                "SN-R020",
+                f"no quorum took the command within {timeout_seconds:g} s; it may still be committed",
+            ) from error
+        finally:
+            self._open_requests.discard(request)
+            self._inbox.release(request)
+
+    def _require_engine(self) -> Engine:
+        if self._engine is None:
+            raise Unreachable("SN-R023", "the replicated log is not started")
+        return self._engine
+
+    def _require_running(self) -> None:
+        if self._failure is not None:
+            raise self._stopped_error()
+        if self._stopping.is_set():
+            raise Unreachable("SN-R023", "the replicated log is stopped")
+
+    def _stopped_error(self) -> DependencyError:
+        if self._failure is not None:
+            return Refused(self._failure.code, self._failure.message)
+        return Unreachable(
+            "SN-R023", "the replicated log stopped; the command may still be committed"
+        )
+
+    def _fail_open_requests(self) -> None:
+        for request in self._open_requests:
+            if not request.future.done():
+                request.future.set_exception(self._stopped_error())
+
+    async def hand_over(self, *, timeout_seconds: float) -> bool:
+        """Stop leading in favour of an up-to-date follower; True when another leader is known, or this node was none."""
+        engine = self._require_engine()
+        if not self._others:
+            return False
+        if engine.leads():
+            engine.ask_hand_over(timeout_seconds)
+        deadline = monotonic() + timeout_seconds
+        while monotonic() < deadline and self._failure is None:
+            leader = engine.current_leader()
+            if leader is not None and leader.id != self._me.id:
+                return True
+            await asyncio.sleep(_LOOK_SECONDS)
+        return False
+
+    def status(self) -> ReplicationStatus:
+        """Report role, leader, indexes and peers; never blocks and never raises."""
+        if self._engine is not None:
+            return self._engine.describe(self._failure)
+        return ReplicationStatus(
+            id=self._me.id,
+            role="follower",
+            leader_id=None,
+            term=0,
+            last_index=0,
+            commit_index=0,
+            applied_index=0,
+            has_quorum=False,
+            tick_lag_seconds=0.0,
+            peers=(),
+            failure=str(self._failure) if self._failure is not None else None,
+        )
+
+
+def _resolve(results: Results) -> None:
+    for request, value in results:
+        if not request.future.done():
+            request.future.set_result(value)

@@ -1,0 +1,383 @@
+"""Frames between the members of the group, driven by the engine's loop. Not pysyncobj's transport: no pickle, no utility clients.
+
+Of two members, the one with the greater id dials. A connection counts only after the handshake; everything else that reaches the listener is
+closed with a logged reason. `poll` is one turn of the loop and the only place where this node waits: frames leave before it waits, and a
+frame that promises durability leaves only after the journal's sync.
+"""
+
+import contextlib
+import errno
+import os
+import random
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pysyncobj.node import Node
+from pysyncobj.transport import Transport as EngineTransport
+
+from pinai_subnet.consensus.connection import Connection
+from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
+from pinai_subnet.consensus.messages import PROMISES, Message, Ping, decode, encode, from_engine
+from pinai_subnet.consensus.names import NameLookup
+from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
+from pinai_subnet.ports.replication import Peer
+
+_log = structlog.get_logger(__name__)
+
+_MAX_UNPROVEN = 32
+_PING_SECONDS = 1.0
+_FIRST_RETRY_SECONDS = 0.05
+_SIGN_OF_LIFE_SECONDS = 0.05
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int]:
+    """Return host and port of `host:port` or `[v6]:port`; raise `Refused` SN-R005 for anything else."""
+    host, colon, port = endpoint.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise Refused("SN-R005", f"{endpoint!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def open_listener(endpoint: str) -> socket.socket:
+    """Bind exactly the given endpoint and listen; raise `Refused` SN-R005 if that is not possible."""
+    host, port = split_endpoint(endpoint)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=64)
+    except OSError as error:
+        raise Refused(
+            "SN-R005", f"cannot listen on {endpoint}: {error.strerror or error}"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    """What this node knows about reaching one peer."""
+
+    node: Node
+    peer: Peer
+    dials: bool
+    connection: Connection | None = None
+    """The proven connection."""
+    attempt: Connection | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    heard_at: float | None = None
+    told_at: float = 0.0
+
+
+class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no types
+    """The group's network as pysyncobj sees it, and its poller. Owned by the engine's thread except for `wake`."""
+
+    def __init__(
+        self,
+        *,
+        member: Member,
+        nodes: Sequence[Node],
+        listener: socket.socket,
+        options: ReplicationOptions,
+        sync: Callable[[], None],
+    ) -> None:
+        """Take over the listener; nothing is accepted or dialled before the first `poll`."""
+        super().__init__(None, None, [])
+        self.on_partial: Callable[[Node], None] = lambda _: None
+        """Called now and then while a large frame from a peer is still arriving."""
+        self._member = member
+        self._options = options
+        self._sync = sync
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._links = {
+            node.id: _Link(node, member.others[node.id], member.me.id > node.id) for node in nodes
+        }
+        self._unproven: set[Connection] = set()
+        self._unsent: set[Connection] = set()
+        self._promised = False
+        self._names = NameLookup()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._selector.register(listener, selectors.EVENT_READ, None)
+
+    # -- what pysyncobj and the engine call --------------------------------------------------------
+
+    def setOnUtilityMessageCallback(self, message: str, callback: object) -> None:  # noqa: N802  # pysyncobj's name
+        """Ignore: there are no utility clients on this port."""
+
+    def send(self, node: Node, message: Message | dict[str, object]) -> bool:
+        """Queue a message for a peer; False when it is not connected or does not keep up."""
+        if isinstance(message, dict):
+            message = from_engine(message)
+        return self.send_encoded(node, encode(message), promises=isinstance(message, PROMISES))
+
+    def send_encoded(self, node: Node, payload: bytes, *, promises: bool = False) -> bool:
+        """Queue bytes that `encode` made, for messages that go to several peers."""
+        connection = self._links[node.id].connection
+        if connection is None:
+            return False
+        if connection.backlog > self._options.send_buffer_bytes + self._options.max_frame_bytes:
+            return False
+        connection.queue(payload)
+        self._promised |= promises
+        self._unsent.add(connection)
+        return True
+
+    def backlog(self, node: Node) -> int:
+        """Return the unsent bytes to a peer."""
+        connection = self._links[node.id].connection
+        return connection.backlog if connection else 0
+
+    def connected(self, node_id: str) -> bool:
+        """Whether a proven connection to that peer exists."""
+        return self._links[node_id].connection is not None
+
+    def heard_at(self, node_id: str) -> float | None:
+        """Return the monotonic time of the last complete message from that peer."""
+        return self._links[node_id].heard_at
+
+    def wake(self) -> None:
+        """End the current wait of `poll`; callable from any thread."""
+        with contextlib.suppress(OSError):
+            self._wake_write.send(b"\0")
+
+    def poll(self, timeout: float) -> None:
+        """Do one turn: send, sync, wait at most `timeout` seconds, receive and dispatch, send and sync again."""
+        self._flush()
+        for key, events in self._selector.select(timeout):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.data is None:
+                self._drain_wake()
+            else:
+                self._serve(key.data, events)
+        self._maintain(time.monotonic())
+        self._flush()
+
+    def destroy(self) -> None:
+        """Close everything."""
+        for link in self._links.values():
+            for connection in (link.connection, link.attempt):
+                if connection is not None:
+                    connection.close()
+            link.connection = link.attempt = None
+        for connection in self._unproven:
+            connection.close()
+        self._unproven.clear()
+        self._names.close()
+        self._selector.close()
+        self._listener.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    # -- sending -----------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Send what is queued. A promise waits for the sync; entries of a leader leave first and sync beside the network."""
+        if self._promised:
+            self._sync()
+            self._promised = False
+        unsent, self._unsent = self._unsent, set()
+        for connection in unsent:
+            self._write(connection)
+        self._sync()
+
+    def _write(self, connection: Connection) -> None:
+        if connection.sock.fileno() < 0 or connection.connecting:
+            return
+        try:
+            done = connection.write()
+        except OSError as error:
+            self._drop(connection, "SN-R048", error.strerror or str(error))
+            return
+        self._watch(connection, write=not done)
+
+    def _watch(self, connection: Connection, *, write: bool) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
+        key = self._selector.get_map().get(connection.sock)
+        if key is None:
+            self._selector.register(connection.sock, events, connection)
+        elif key.events != events:
+            self._selector.modify(connection.sock, events, connection)
+
+    # -- receiving -----------------------------------------------------------------------------------
+
+    def _drain_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wake_read.recv(4096):
+                pass
+
+    def _accept(self) -> None:
+        for _ in range(_MAX_UNPROVEN):
+            try:
+                sock, address = self._listener.accept()
+            except OSError:
+                return
+            where = f"{address[0]}:{address[1]}"
+            if len(self._unproven) >= _MAX_UNPROVEN:
+                _log.warning(
+                    "raft_peer_refused", code="SN-R047", where=where, reason="too many handshakes"
+                )
+                sock.close()
+                continue
+            connection = self._connection(sock, Acceptor(self._member), where)
+            self._unproven.add(connection)
+            self._watch(connection, write=False)
+
+    def _connection(self, sock: socket.socket, side: Dialer | Acceptor, where: str) -> Connection:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Connection(sock, side, self._options.max_frame_bytes, where)
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        if connection.sock.fileno() < 0:
+            return
+        try:
+            if connection.connecting and not self._finish_connect(connection):
+                return
+            if events & selectors.EVENT_WRITE:
+                self._watch(connection, write=not connection.write())
+            if events & selectors.EVENT_READ:
+                connection.read()
+                for payload in connection.frames():
+                    self._dispatch(connection, payload)
+                    if connection.sock.fileno() < 0:
+                        return
+                self._tell_partial(connection)
+        except DependencyError as error:
+            if not isinstance(error, Refused | Unreachable) or error.code < "SN-R040":
+                raise
+            self._drop(connection, error.code, error.message)
+        except OSError as error:
+            self._drop(connection, "SN-R048", error.strerror or str(error))
+
+    def _finish_connect(self, connection: Connection) -> bool:
+        problem = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            raise OSError(problem, os.strerror(problem))
+        connection.connecting = False
+        self._watch(connection, write=not connection.write())
+        return True
+
+    def _dispatch(self, connection: Connection, payload: bytes) -> None:
+        if connection.session is None:
+            answer = connection.side.receive(payload)
+            if answer is not None:
+                connection.queue(answer)
+                self._write(connection)
+            if connection.side.session is not None and connection.sock.fileno() >= 0:
+                connection.session = connection.side.session
+                self._prove(connection, connection.session.peer)
+            return
+        message = decode(payload)
+        link = self._links[connection.session.peer.id]
+        link.heard_at = time.monotonic()
+        if not isinstance(message, Ping):
+            self._onMessageReceived(link.node, message)
+
+    def _tell_partial(self, connection: Connection) -> None:
+        if connection.session is None or not connection.partial:
+            return
+        link = self._links[connection.session.peer.id]
+        now = time.monotonic()
+        if now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
+            link.told_at = now
+            self.on_partial(link.node)
+
+    def _prove(self, connection: Connection, peer: Peer) -> None:
+        """A handshake succeeded: this is now the connection to that peer; an older one was its former life."""
+        link = self._links[peer.id]
+        self._unproven.discard(connection)
+        if link.attempt is connection:
+            link.attempt = None
+        if link.connection is not None:
+            self._drop(link.connection, "SN-R048", "replaced by a newer connection")
+        link.connection, link.failures, link.heard_at = connection, 0, time.monotonic()
+        _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
+        self._onNodeConnected(link.node)
+
+    def _drop(self, connection: Connection, code: str, reason: str) -> None:
+        self._unproven.discard(connection)
+        self._unsent.discard(connection)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(connection.sock)
+        connection.close()
+        peer = connection.side.peer
+        link = self._links.get(peer.id) if peer else None
+        if link is None or not (link.connection is connection or link.attempt is connection):
+            _log.warning("raft_peer_refused", code=code, where=connection.where, reason=reason)
+            return
+        if link.connection is connection:
+            link.connection = None
+            _log.info("raft_peer_lost", peer=link.peer.id, code=code, reason=reason)
+            self._onNodeDisconnected(link.node)
+        else:
+            link.attempt = None
+            self._note_failure(link, code, reason)
+        self._back_off(link)
+
+    def _note_failure(self, link: _Link, code: str, reason: str) -> None:
+        """Log the first failure and the lasting one: a peer that is down is one fact, not one a second."""
+        refused = code not in {"SN-R047", "SN-R048", "SN-R049"}
+        if link.failures in {0, 10} or (refused and link.failures % 100 == 0):
+            level = _log.warning if refused or link.failures else _log.info
+            level("raft_peer_not_reached", peer=link.peer.id, code=code, reason=reason)
+
+    def _back_off(self, link: _Link) -> None:
+        ceiling = self._options.reconnect_max_seconds
+        wait = min(ceiling, _FIRST_RETRY_SECONDS * 2 ** min(link.failures, 16))
+        link.failures += 1
+        link.retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+
+    # -- timers ------------------------------------------------------------------------------------
+
+    def _maintain(self, now: float) -> None:
+        for link in self._links.values():
+            if link.connection is not None:
+                self._keep_alive(link.connection, link, now)
+            elif link.attempt is not None:
+                self._expire(link.attempt, now)
+            elif link.dials and now >= link.retry_at:
+                self._dial(link)
+        for connection in list(self._unproven):
+            self._expire(connection, now)
+
+    def _keep_alive(self, connection: Connection, link: _Link, now: float) -> None:
+        if now - connection.received_at > self._options.connection_timeout_seconds:
+            self._drop(connection, "SN-R049", "silent for too long")
+        elif now - connection.sent_at > _PING_SECONDS and not connection.backlog:
+            self.send(link.node, Ping())
+
+    def _expire(self, connection: Connection, now: float) -> None:
+        if now - connection.opened_at > self._options.handshake_timeout_seconds:
+            self._drop(connection, "SN-R047", "no handshake in time")
+
+    def _dial(self, link: _Link) -> None:
+        host, port = split_endpoint(link.peer.endpoint)
+        found = self._names.find(host, port)
+        if found is None:
+            return
+        if isinstance(found, OSError):
+            self._note_failure(link, "SN-R049", f"{link.peer.endpoint}: {found}")
+            self._back_off(link)
+            return
+        family, address = found
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        side = Dialer(self._member, link.peer)
+        connection = self._connection(sock, side, link.peer.endpoint)
+        connection.connecting = True
+        link.attempt = connection
+        connection.queue(side.opening())
+        problem = sock.connect_ex(address)
+        if problem not in (0, *_IN_PROGRESS):
+            self._drop(connection, "SN-R048", os.strerror(problem))
+            return
+        self._watch(connection, write=True)
