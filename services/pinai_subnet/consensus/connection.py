@@ -1,6 +1,7 @@
-"""One socket to one peer: frames in, frames out, bounded buffers. Who the peer is, the handshake decides; what frames mean, the engine.
+"""One socket to one peer: frames in, frames out, bounded buffers. Knows neither who the peer is nor what frames mean.
 
-A frame is a little-endian 32-bit payload length, after the handshake a 16-byte MAC, then the payload.
+A frame is a little-endian 32-bit payload length, after the handshake a 16-byte MAC, then the
+payload.
 """
 
 import socket

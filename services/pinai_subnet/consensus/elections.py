@@ -1,12 +1,14 @@
 """Who leads: pysyncobj's elections with what they lack around them. Not replication of entries: that is `replicas`.
 
-Added: a pre-vote round (Ongaro's thesis, 9.6), so that a node which was cut off does not depose a healthy leader; step-down on any newer term
-seen in a reply; one count per voter; an early election when the connection to the leader breaks; a fresh deadline after losing leadership.
-Attributes written `_SyncObj__x` are pysyncobj's private ones; `seams` asserts that they exist.
+Added: a pre-vote round (Ongaro's thesis, 9.6), so that a node which was cut off does not depose a
+healthy leader; step-down on any newer term seen in a reply; one count per voter; an early election
+when the connection to the leader breaks; a fresh deadline after losing leadership. Attributes
+written `_SyncObj__x` are pysyncobj's private ones; `seams` asserts that they exist.
 """
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from pysyncobj.config import SyncObjConf
 from pysyncobj.monotonic import monotonic
@@ -33,6 +35,8 @@ ROLES = ("follower", "candidate", "leader")
 
 class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
     """A SyncObj that holds elections over our journal and transport. Every method runs on the engine's thread."""
+
+    _SyncObj__raftLeader: Any
 
     def __init__(
         self,
@@ -103,7 +107,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         """Return the leader this node follows (or itself), None while nobody is known to lead."""
         leader: Node | None = self._SyncObj__raftLeader
         if leader is None or self.leads() or leader == self.selfNode:
-            return leader if self.leads() else None
+            return self.selfNode if self.leads() else None
         return leader if self._leader_is_alive(self._options.election_max_seconds) else None
 
     def commit_index(self) -> int:
@@ -116,10 +120,10 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             return self.current_leader() is not None
         oldest = monotonic() - self._options.leader_lease_seconds
         heard = sum(at > oldest for at in self._SyncObj__lastResponseTime.values())
-        return 2 * (heard + 1) > len(self.peers()) + 1
+        return self._majority(heard)
 
     def _majority(self, others: int) -> bool:
-        return 2 * (others + 1) > len(self.peers()) + 1
+        return bool(2 * (others + 1) > len(self.peers()) + 1)
 
     def _leader_is_alive(self, within_seconds: float) -> bool:
         leader: Node | None = self._SyncObj__raftLeader

@@ -1,7 +1,8 @@
 """One member's engine: requests go in, committed commands reach the state machine, snapshots keep the log short.
 
-Everything here runs on the engine's own thread except `submit`, `ask_hand_over` and `status`. An exception in the state machine, or a disk that
-refuses a write, ends the engine for good with a coded failure; it is never retried (consensus.md finding E).
+Everything here runs on the engine's own thread except `submit`, `ask_hand_over` and `status`. An
+exception in the state machine, or a disk that refuses a write, ends the engine for good with a
+coded failure; it is never retried (consensus.md finding E).
 """
 
 from collections.abc import Callable, Sequence
@@ -90,7 +91,7 @@ class Engine(Replicas):
             self._links.wake()
 
     def ask_hand_over(self, seconds: float) -> None:
-        """If leading, take no new commands for at most `seconds` and move the leadership to a follower that has everything."""
+        """If leading, pause for at most `seconds` and move the leadership to a follower that has everything."""
         self._hand_over_until = monotonic() + seconds
         self.wake()
 

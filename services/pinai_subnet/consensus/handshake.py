@@ -5,9 +5,11 @@
     dialer   -> Proof   its own signature over the transcript
     acceptor -> Ready
 
-Both sign keccak256("PINAI_RAFT_HELLO_V1" || role || transcript), the transcript being every field of Hello and Welcome with its length in
-front. The ephemeral keys are the nonces; what they agree on keys a MAC on every later frame, so that nobody on the path can speak for a peer
-that has proven itself. Frames are not encrypted: where the network is not trusted to read, run it inside TLS or a tunnel.
+Both sign keccak256("PINAI_RAFT_HELLO_V1" || role || transcript), the transcript being every field
+of Hello and Welcome with its length in front. The ephemeral keys are the nonces; what they agree on
+keys a MAC on every later frame, so that nobody on the path can speak for a peer that has proven
+itself. Frames are not encrypted: where the network is not trusted to read, run it inside TLS or a
+tunnel.
 """
 
 import hashlib
@@ -35,7 +37,7 @@ class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """The common shape of handshake messages."""
 
 
-class Hello(_Base, tag=101):
+class Hello(_Base, frozen=True, tag=101):
     """The dialer opens."""
 
     protocol: int
@@ -45,7 +47,7 @@ class Hello(_Base, tag=101):
     key: bytes
 
 
-class Welcome(_Base, tag=102):
+class Welcome(_Base, frozen=True, tag=102):
     """The acceptor answers and proves itself."""
 
     protocol: int
@@ -55,13 +57,13 @@ class Welcome(_Base, tag=102):
     signature: bytes
 
 
-class Proof(_Base, tag=103):
+class Proof(_Base, frozen=True, tag=103):
     """The dialer proves itself."""
 
     signature: bytes
 
 
-class Ready(_Base, tag=104):
+class Ready(_Base, frozen=True, tag=104):
     """The acceptor is satisfied."""
 
 
@@ -123,7 +125,8 @@ class _Side:
     def receive(self, payload: bytes) -> bytes | None:
         """Take the peer's next message and return the answer to send, if any.
 
-        Raises `Refused` (SN-R040 to SN-R044) when the peer is not who it has to be; `session` is set once it has proven itself.
+        Raises `Refused` (SN-R040 to SN-R044) when the peer is not who it has to be; `session` is
+        set once it has proven itself.
         """
         try:
             message = _decoder.decode(payload)

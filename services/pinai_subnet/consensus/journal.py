@@ -1,8 +1,9 @@
 """The log on disk: append-only segments, grouped sync, durable term and vote. Not the state: that is the snapshot's.
 
-Why not pysyncobj's own: consensus.md findings A to D and F. Nothing is rewritten in place; a conflict starts a new segment that voids the
-entries behind its base, compaction removes whole old segments, and every byte read back passes a checksum. The public camel-case names are
-the ones that pysyncobj calls.
+Why not pysyncobj's own: consensus.md findings A to D and F. Nothing is rewritten in place; a
+conflict starts a new segment that voids the entries behind its base, compaction removes whole old
+segments, and every byte read back passes a checksum. The public camel-case names are the ones that
+pysyncobj calls.
 """
 
 import os
@@ -391,10 +392,10 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
         """Return the commit index of this run."""
         return self._commit_index
 
-    def deleteEntriesFrom(self, entryFrom: int) -> None:  # noqa: N802, N803, ARG002  # pysyncobj's names
+    def deleteEntriesFrom(self, entryFrom: int) -> None:  # noqa: N802, N803  # pysyncobj's names
         """Do nothing: truncation happens in `add`, and only on a conflict (finding A)."""
 
-    def deleteEntriesTo(self, entryTo: int) -> None:  # noqa: N802, N803, ARG002  # pysyncobj's names
+    def deleteEntriesTo(self, entryTo: int) -> None:  # noqa: N802, N803  # pysyncobj's names
         """Do nothing: `compact_to` removes entries, and only behind a durable snapshot."""
 
     def clear(self) -> None:

@@ -1,7 +1,8 @@
-"""What validators tell each other about the log, as typed data. Decoding never executes anything and checks every field.
+"""What validators tell each other about the log, as typed data. Decoding checks every field and executes nothing.
 
-Terms and indexes are as in the Raft paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014). Every message
-carries its sender's term, so that a delayed one of an older leadership is never counted (consensus.md finding J).
+Terms and indexes are as in the Raft paper (Ongaro and Ousterhout, "In Search of an Understandable
+Consensus Algorithm", 2014). Every message carries its sender's term, so that a delayed one of an
+older leadership is never counted (consensus.md finding J).
 """
 
 from typing import Annotated
@@ -18,7 +19,7 @@ class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """The common shape: a msgpack array that starts with the message's number."""
 
 
-class PreVote(_Base, tag=1):
+class PreVote(_Base, frozen=True, tag=1):
     """Would you vote for me in this term? Nobody's state changes by the question."""
 
     term: Number
@@ -26,13 +27,13 @@ class PreVote(_Base, tag=1):
     last_term: Number
 
 
-class PreVoteGranted(_Base, tag=2):
+class PreVoteGranted(_Base, frozen=True, tag=2):
     """Yes, I would vote for you in this term."""
 
     term: Number
 
 
-class RequestVote(_Base, tag=3):
+class RequestVote(_Base, frozen=True, tag=3):
     """Vote for me in this term."""
 
     term: Number
@@ -40,13 +41,13 @@ class RequestVote(_Base, tag=3):
     last_term: Number
 
 
-class VoteGranted(_Base, tag=4):
+class VoteGranted(_Base, frozen=True, tag=4):
     """You have my durable vote in this term."""
 
     term: Number
 
 
-class Append(_Base, tag=5):
+class Append(_Base, frozen=True, tag=5):
     """The leader's entries behind `prev_index`, or none as a heartbeat."""
 
     term: Number
@@ -57,7 +58,7 @@ class Append(_Base, tag=5):
     """(term, command); indexes count on from `prev_index`."""
 
 
-class Next(_Base, tag=6):
+class Next(_Base, frozen=True, tag=6):
     """A follower's answer to `Append`: where it stands; with success, everything below `next_index` is durable."""
 
     term: Number
@@ -65,7 +66,7 @@ class Next(_Base, tag=6):
     success: bool
 
 
-class SnapshotPiece(_Base, tag=7):
+class SnapshotPiece(_Base, frozen=True, tag=7):
     """A part of the leader's snapshot file."""
 
     term: Number
@@ -76,7 +77,7 @@ class SnapshotPiece(_Base, tag=7):
     data: Piece
 
 
-class SnapshotReceived(_Base, tag=8):
+class SnapshotReceived(_Base, frozen=True, tag=8):
     """How much of that snapshot a follower has."""
 
     term: Number
@@ -84,25 +85,25 @@ class SnapshotReceived(_Base, tag=8):
     offset: Number
 
 
-class Beat(_Base, tag=9):
+class Beat(_Base, frozen=True, tag=9):
     """I still lead, and something larger is on its way."""
 
     term: Number
 
 
-class Alive(_Base, tag=10):
+class Alive(_Base, frozen=True, tag=10):
     """I still follow: the answer to `Beat`, and a sign of life while a large frame arrives."""
 
     term: Number
 
 
-class TimeoutNow(_Base, tag=11):
+class TimeoutNow(_Base, frozen=True, tag=11):
     """Take over the leadership now."""
 
     term: Number
 
 
-class Forward(_Base, tag=12):
+class Forward(_Base, frozen=True, tag=12):
     """Please put this command into the log."""
 
     term: Number
@@ -110,7 +111,7 @@ class Forward(_Base, tag=12):
     command: Piece
 
 
-class Forwarded(_Base, tag=13):
+class Forwarded(_Base, frozen=True, tag=13):
     """Where the forwarded command was put; index 0 when the receiver does not lead or takes nothing now."""
 
     term: Number
@@ -118,7 +119,7 @@ class Forwarded(_Base, tag=13):
     index: Number
 
 
-class Ping(_Base, tag=14):
+class Ping(_Base, frozen=True, tag=14):
     """Keeps an idle connection known to be alive."""
 
     term: Number = 0
@@ -156,9 +157,10 @@ def encode(message: Message) -> bytes:
 def decode(payload: bytes | memoryview) -> Message:
     """Return the message; raise `Refused` SN-R044 for bytes that are none."""
     try:
-        return _decoder.decode(payload)
+        message: Message = _decoder.decode(payload)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Refused("SN-R044", f"not a replication message: {error}") from error
+    return message
 
 
 def from_engine(message: dict[str, object]) -> Message:

@@ -37,7 +37,8 @@ class MetaFile:
     def load(self, *, cluster: str, node: str) -> Meta | None:
         """Return what was stored, None if there is no file.
 
-        Raises `Damaged` SN-R011 for anything that fails its check and `Refused` SN-R004 for another network's or node's.
+        Raises `Damaged` SN-R011 for anything that fails its check and `Refused` SN-R004 for another
+        network's or node's.
         """
         try:
             raw = self.path.read_bytes()

@@ -1,4 +1,4 @@
-"""Looks host names up beside the engine's loop, so that a slow name server never delays a heartbeat. Not a cache of addresses."""
+"""Looks host names up beside the engine's loop: a slow name server never delays a heartbeat. Caches nothing."""
 
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The replicated log for asyncio code: `ports.replication.Replication` over the engine and its thread. No rules of Raft here."""
+"""The replicated log for asyncio code: the `Replication` port over the engine and its thread. No rules of Raft here."""
 
 import asyncio
 import threading
@@ -45,7 +45,8 @@ class ReplicatedLog(Replication):
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
-        `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`. `directory` belongs to this member alone.
+        `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
+        `directory` belongs to this member alone.
         """
         self._me = me
         self._others = tuple(others)
@@ -175,7 +176,7 @@ class ReplicatedLog(Replication):
                 ended = now
         except DependencyError as error:
             self._fail(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # loop supervision
             _log.exception("raft_loop_broke")
             self._fail(
                 DependencyError("SN-R031", f"{type(error).__name__}: {error}", retryable=False)
@@ -210,8 +211,9 @@ class ReplicatedLog(Replication):
     async def submit(self, command: bytes, *, timeout_seconds: float) -> object:
         """Replicate one command and return what `apply` returned for it here.
 
-        Raises `Unreachable` SN-R020 when no quorum took it in time (outcome unknown), `Refused` SN-R021 for one that is too large,
-        `Exhausted` SN-R022 when too many wait, and the failure with its own code once the engine stopped for good.
+        Raises `Unreachable` SN-R020 when no quorum took it in time (outcome unknown), `Refused`
+        SN-R021 for one that is too large, `Exhausted` SN-R022 when too many wait, and the failure
+        with its own code once the engine stopped for good.
         """
         if len(command) > self._options.max_command_bytes:
             raise Refused(
@@ -268,7 +270,7 @@ class ReplicatedLog(Replication):
                 request.future.set_exception(self._stopped_error())
 
     async def hand_over(self, *, timeout_seconds: float) -> bool:
-        """Stop leading in favour of an up-to-date follower; True when another leader is known, or this node was none."""
+        """Stop leading in favour of an up-to-date follower; True when another leader is known."""
         engine = self._require_engine()
         if not self._others:
             return False

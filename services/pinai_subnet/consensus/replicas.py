@@ -1,7 +1,8 @@
 """How entries and snapshots reach the followers. Elections are below, requests and the state machine above.
 
-pysyncobj's own versions delete agreeing entries, commit unverified tails, pickle large commands and fork for snapshots; these follow the Raft
-paper: entries go away only on a conflict, a follower commits only what the leader verified, a stale answer is never counted.
+pysyncobj's own versions delete agreeing entries, commit unverified tails, pickle large commands and
+fork for snapshots; these follow the Raft paper: entries go away only on a conflict, a follower
+commits only what the leader verified, a stale answer is never counted.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ from pinai_subnet.ports.errors import Damaged, Refused
 _log = structlog.get_logger(__name__)
 
 REGULAR = b"\x00"
-"""First byte of an entry that carries a command; `NO_OP` is the only other kind. Membership and version commands do not exist here."""
+"""First byte of an entry that carries a command; `NO_OP` is the only other kind."""
 _RESEND_SECONDS = 3.0
 
 
@@ -164,7 +165,7 @@ class Replicas(Elections):
         if transfer is not None:
             transfer.close()
 
-    def role_changed(self, old: int, new: int) -> None:
+    def role_changed(self, old: int, new: int) -> None:  # noqa: ARG002  # the hook's signature
         """Drop what belonged to the former role."""
         for node in list(self._outgoing):
             self._end_transfer(node)
@@ -176,8 +177,8 @@ class Replicas(Elections):
     def _take_next(self, node: Node, message: Next) -> None:
         match = message.next_index - 1
         if message.success and match <= self._journal.last_index:
-            if match > self._SyncObj__raftMatchIndex[node]:
-                self._SyncObj__raftMatchIndex[node] = match
+            known: int = self._SyncObj__raftMatchIndex[node]
+            self._SyncObj__raftMatchIndex[node] = max(known, match)
             if match >= self._journal.head_index:
                 self._end_transfer(node)
             self._SyncObj__raftNextIndex[node] = max(

@@ -1,4 +1,4 @@
-"""Commands on their way into the log and the callers that wait for them. Not replication: a request only names an index once it has one."""
+"""Commands on their way into the log and the callers that wait for them. Knows nothing of replication."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""One journal file: a checked header and checked records. Only bytes: which entries are alive is the journal's matter."""
+"""One journal file: a checked header and checked records. Which entries are alive is the journal's matter."""
 
 import hashlib
 import re
@@ -106,7 +106,7 @@ def read_segment(path: Path, tag: bytes) -> Segment:
         record = _decode_record(path, data, offset, header.serial)
         if record is None:
             break
-        command, index, term = record
+        command, index, _ = record
         if index != expected:
             raise Damaged("SN-R010", f"{path}: entry {index} at byte {offset}, expected {expected}")
         entries.append(record)
@@ -162,8 +162,9 @@ def _decode_record(path: Path, data: bytes, offset: int, serial: int) -> LogEntr
 def _was_interrupted(data: bytes, start: int, end: int) -> bool:
     """Tell an interrupted write from damage.
 
-    A sector is written as a whole or reads as zeros, and nothing valid follows: from some point inside the record (its start or a sector
-    boundary) everything to the end of the file is zero. A complete record with wrong bits is damage.
+    A sector is written as a whole or reads as zeros, and nothing valid follows: from some point
+    inside the record (its start or a sector boundary) everything to the end of the file is zero. A
+    complete record with wrong bits is damage.
     """
     boundary = start
     while boundary < end:

@@ -56,7 +56,7 @@ class SnapshotStore:
         self._fsync = fsync
 
     def load(self) -> Snapshot | None:
-        """Return the newest snapshot, None if there is none; raise `Damaged` SN-R013 and put the file aside otherwise."""
+        """Return the newest snapshot, None if there is none; put a damaged one aside and raise `Damaged` SN-R013."""
         for leftover in (self._incoming, self.path.with_name("snapshot.tmp")):
             leftover.unlink(missing_ok=True)
         try:

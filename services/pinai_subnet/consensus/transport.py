@@ -1,8 +1,9 @@
-"""Frames between the members of the group, driven by the engine's loop. Not pysyncobj's transport: no pickle, no utility clients.
+"""Frames between the members of the group, driven by the engine's loop. No pickle, no utility clients.
 
-Of two members, the one with the greater id dials. A connection counts only after the handshake; everything else that reaches the listener is
-closed with a logged reason. `poll` is one turn of the loop and the only place where this node waits: frames leave before it waits, and a
-frame that promises durability leaves only after the journal's sync.
+Of two members, the one with the greater id dials. A connection counts only after the handshake;
+everything else that reaches the listener is closed with a logged reason. `poll` is one turn of the
+loop and the only place where this node waits: frames leave before it waits, and a frame that
+promises durability leaves only after the journal's sync.
 """
 
 import contextlib
@@ -181,7 +182,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     # -- sending -----------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        """Send what is queued. A promise waits for the sync; entries of a leader leave first and sync beside the network."""
+        """Send what is queued: a promise waits for the sync, a leader's entries leave first and sync meanwhile."""
         if self._promised:
             self._sync()
             self._promised = False

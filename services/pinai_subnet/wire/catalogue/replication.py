@@ -3,9 +3,11 @@
 from pinai_subnet.wire.catalogue.entry import Entry
 
 _REBUILD = (
-    "Stop the node, keep the directory for analysis (nothing was deleted), check the disk, and restore the whole data directory from this "
-    "node's own latest backup. If there is none, replace this validator by a new one as the operations guide says; never start it with an "
-    "empty directory under the same id while another validator is down: it would have forgotten what it acknowledged."
+    "Stop the node, keep the directory for analysis (nothing was deleted), check the disk, and "
+    "restore the whole data directory from this node's own latest backup. If there is none, replace "
+    "this validator by a new one as the operations guide says; never start it with an empty "
+    "directory under the same id while another validator is down: it would have forgotten what it "
+    "acknowledged."
 )
 
 ENTRIES: tuple[Entry, ...] = (
@@ -13,13 +15,21 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-R001",
         title="Replication options do not fit together",
         cause="A timing, limit or threshold of the replicated log contradicts another one.",
-        remedy="Correct the option named in the message; all validators should use the same values.",
+        remedy=(
+            "Correct the option named in the message; all validators should use the same values."
+        ),
     ),
     Entry(
         code="SN-R002",
         title="The election engine is not the expected version",
-        cause="The installed pysyncobj differs from the pinned version, or behaves differently from what our parts around it rely on.",
-        remedy="Install exactly the locked dependencies (make setup); do not upgrade pysyncobj by hand.",
+        cause=(
+            "The installed pysyncobj differs from the pinned version, or behaves differently "
+            "from what our parts around it rely on."
+        ),
+        remedy=(
+            "Install exactly the locked dependencies (make setup); do not upgrade pysyncobj by "
+            "hand."
+        ),
     ),
     Entry(
         code="SN-R003",
@@ -31,36 +41,54 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-R004",
         title="Data directory of another network or node",
         cause="The files name another cluster id or another validator id than the configuration.",
-        remedy="Point the validator to its own data directory, or correct its id or the network configuration.",
+        remedy=(
+            "Point the validator to its own data directory, or correct its id or the network "
+            "configuration."
+        ),
     ),
     Entry(
         code="SN-R005",
         title="Replication endpoint cannot be used",
-        cause="The listen endpoint is malformed, not an address of this host, or taken by another process.",
+        cause=(
+            "The listen endpoint is malformed, not an address of this host, or taken by another "
+            "process."
+        ),
         remedy="Free the port or change the validator's replication listen endpoint.",
     ),
     Entry(
         code="SN-R006",
         title="Group and key do not match",
-        cause="Two members share an id or a key, or this node's key is not the one that the group expects under its id.",
+        cause=(
+            "Two members share an id or a key, or this node's key is not the one that the group "
+            "expects under its id."
+        ),
         remedy="Correct the validator set in network.yaml, or give this validator its own key.",
     ),
     Entry(
         code="SN-R010",
         title="Journal segment damaged",
-        cause="Bytes of the log changed after they were written (disk fault, manual change, wrong copy). The file was put into quarantine.",
+        cause=(
+            "Bytes of the log changed after they were written (disk fault, manual change, wrong "
+            "copy). The file was put into quarantine."
+        ),
         remedy=_REBUILD,
     ),
     Entry(
         code="SN-R011",
         title="Term and vote damaged or missing",
-        cause="The meta file fails its check or is gone while log entries exist; guessing could allow two leaders in one term.",
+        cause=(
+            "The meta file fails its check or is gone while log entries exist; guessing could "
+            "allow two leaders in one term."
+        ),
         remedy=_REBUILD,
     ),
     Entry(
         code="SN-R012",
         title="Journal incomplete",
-        cause="A segment, or bytes that were durable before, are missing: the directory was copied or restored partially.",
+        cause=(
+            "A segment, or bytes that were durable before, are missing: the directory was "
+            "copied or restored partially."
+        ),
         remedy=_REBUILD,
     ),
     Entry(
@@ -72,32 +100,53 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R014",
         title="Snapshot and journal do not meet",
-        cause="The journal begins behind the end of the newest snapshot: one of them is older than the other, or missing.",
+        cause=(
+            "The journal begins behind the end of the newest snapshot: one of them is older "
+            "than the other, or missing."
+        ),
         remedy=_REBUILD,
     ),
     Entry(
         code="SN-R015",
         title="Disk refuses a write",
-        cause="A write, sync or rename of the log failed (disk full, fault, permissions). The node stopped so as not to acknowledge what is not stored.",
-        remedy="Free space or repair the disk, then restart the validator; it continues from what is durable.",
+        cause=(
+            "A write, sync or rename of the log failed (disk full, fault, permissions). The "
+            "node stopped so as not to acknowledge what is not stored."
+        ),
+        remedy=(
+            "Free space or repair the disk, then restart the validator; it continues from what "
+            "is durable."
+        ),
     ),
     Entry(
         code="SN-R016",
         title="Unknown file format",
         cause="The log, meta file or snapshot was written by a build with another format version.",
-        remedy="Start the build that wrote it, or upgrade this one; formats are never converted silently.",
+        remedy=(
+            "Start the build that wrote it, or upgrade this one; formats are never converted "
+            "silently."
+        ),
     ),
     Entry(
         code="SN-R017",
         title="Directory marked as damaged",
-        cause="An earlier start found damage here and put a file into quarantine; what is left is incomplete.",
+        cause=(
+            "An earlier start found damage here and put a file into quarantine; what is left is "
+            "incomplete."
+        ),
         remedy=_REBUILD,
     ),
     Entry(
         code="SN-R020",
         title="No quorum in time",
-        cause="No majority of validators took the command before the timeout; whether it is committed is unknown.",
-        remedy="See subnetctl status: a majority must run and reach each other. The caller may repeat the same request.",
+        cause=(
+            "No majority of validators took the command before the timeout; whether it is "
+            "committed is unknown."
+        ),
+        remedy=(
+            "See subnetctl status: a majority must run and reach each other. The caller may "
+            "repeat the same request."
+        ),
     ),
     Entry(
         code="SN-R021",
@@ -108,7 +157,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R022",
         title="Too many commands waiting",
-        cause="More commands wait for the log than this node may hold: no quorum, a slow disk, or more load than it can take.",
+        cause=(
+            "More commands wait for the log than this node may hold: no quorum, a slow disk, or "
+            "more load than it can take."
+        ),
         remedy="Retry later; if it lasts, look at quorum, disk latency and load.",
     ),
     Entry(
@@ -120,8 +172,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R030",
         title="State machine broke an invariant",
-        cause="Applying a committed command, or serialising the state, raised an error. The node stopped, the others may go on.",
-        remedy="Report it with the log of this node. Do not restart in a loop: the same command will be applied again.",
+        cause=(
+            "Applying a committed command, or serialising the state, raised an error. The node "
+            "stopped, the others may go on."
+        ),
+        remedy=(
+            "Report it with the log of this node. Do not restart in a loop: the same command "
+            "will be applied again."
+        ),
     ),
     Entry(
         code="SN-R031",
@@ -132,8 +190,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R032",
         title="Committed entry would be replaced",
-        cause="A leader's log contradicts what is committed here: a member lost its data or its memory of votes.",
-        remedy="Stop this node, compare state digests of all validators, and find the one whose data directory was reset or restored.",
+        cause=(
+            "A leader's log contradicts what is committed here: a member lost its data or its "
+            "memory of votes."
+        ),
+        remedy=(
+            "Stop this node, compare state digests of all validators, and find the one whose "
+            "data directory was reset or restored."
+        ),
     ),
     Entry(
         code="SN-R033",
@@ -144,20 +208,32 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R040",
         title="Peer of another cluster",
-        cause="A node of another network connected to the replication port, or this node to one of theirs.",
+        cause=(
+            "A node of another network connected to the replication port, or this node to one "
+            "of theirs."
+        ),
         remedy="Correct the endpoints or the cluster id; the connection was closed.",
     ),
     Entry(
         code="SN-R041",
         title="Unknown peer",
-        cause="Who connected is not a configured member, or another member answers at the configured endpoint.",
-        remedy="Correct the validator set and endpoints in network.yaml; otherwise find out who connects.",
+        cause=(
+            "Who connected is not a configured member, or another member answers at the "
+            "configured endpoint."
+        ),
+        remedy=(
+            "Correct the validator set and endpoints in network.yaml; otherwise find out who "
+            "connects."
+        ),
     ),
     Entry(
         code="SN-R042",
         title="Peer has the wrong key",
         cause="The peer's signature does not recover to the address configured for its id.",
-        remedy="Correct the address in network.yaml or the peer's key; otherwise somebody impersonates that validator.",
+        remedy=(
+            "Correct the address in network.yaml or the peer's key; otherwise somebody "
+            "impersonates that validator."
+        ),
     ),
     Entry(
         code="SN-R043",
@@ -169,7 +245,10 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-R044",
         title="Malformed replication message",
         cause="Bytes on the replication port are no valid message; nothing of them was executed.",
-        remedy="If it comes from a member, compare versions; otherwise restrict who can reach the port.",
+        remedy=(
+            "If it comes from a member, compare versions; otherwise restrict who can reach the "
+            "port."
+        ),
     ),
     Entry(
         code="SN-R045",
@@ -180,19 +259,31 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-R046",
         title="Replication frame changed on the way",
-        cause="The authentication code of a frame does not match: bytes were changed, repeated or left out.",
+        cause=(
+            "The authentication code of a frame does not match: bytes were changed, repeated or "
+            "left out."
+        ),
         remedy="The connection is rebuilt by itself; if it repeats, suspect the network path.",
     ),
     Entry(
         code="SN-R047",
         title="Handshake not finished",
-        cause="Who connected did not prove itself in time, or too many connections were unproven at once.",
-        remedy="Restrict who can reach the replication port; if it is a member, look at its load and clock.",
+        cause=(
+            "Who connected did not prove itself in time, or too many connections were unproven "
+            "at once."
+        ),
+        remedy=(
+            "Restrict who can reach the replication port; if it is a member, look at its load "
+            "and clock."
+        ),
     ),
     Entry(
         code="SN-R048",
         title="Peer connection ended",
-        cause="The peer closed or refused the connection, usually because it stops, starts or is down.",
+        cause=(
+            "The peer closed or refused the connection, usually because it stops, starts or is "
+            "down."
+        ),
         remedy="Nothing, if the peer is known to be down; it is reached again by itself.",
     ),
     Entry(
