@@ -1,0 +1,234 @@
+"""The bytes of a command's content: a msgpack array of its stamp and fields, in a checked shape. Not signed here.
+
+A field's place is its meaning: new fields go to the end with a default, and none is ever removed or moved.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.validator.command_items import (
+    Hash,
+    KeyItem,
+    Number,
+    RecordItem,
+    ReportItem,
+    Signature,
+    VerdictItem,
+    decode_key,
+    decode_record,
+    decode_report,
+    decode_verdict,
+    encode_key,
+    encode_record,
+    encode_report,
+    encode_verdict,
+)
+from pinai_subnet.validator.commands import (
+    Command,
+    Expire,
+    ItemSettlement,
+    ReceiveReports,
+    RecordAssignments,
+    RecordSettlement,
+    RecordSignature,
+    RecordVerdicts,
+    Seal,
+    Stamp,
+)
+
+
+class _Stamp(Struct, array_like=True, frozen=True):
+    request_id: str
+    proposer: str
+    at_ms: Number
+
+
+class AssignmentsBody(Struct, array_like=True, frozen=True):
+    """Content of `RecordAssignments`."""
+
+    stamp: _Stamp
+    records: tuple[RecordItem, ...]
+
+    def value(self) -> Command:
+        """Return the command."""
+        return RecordAssignments(
+            stamp=_stamp_value(self.stamp), records=tuple(map(decode_record, self.records))
+        )
+
+
+class ReportsBody(Struct, array_like=True, frozen=True):
+    """Content of `ReceiveReports`."""
+
+    stamp: _Stamp
+    reports: tuple[ReportItem, ...]
+    hold_unknown: bool
+
+    def value(self) -> Command:
+        """Return the command."""
+        return ReceiveReports(
+            stamp=_stamp_value(self.stamp),
+            reports=tuple(map(decode_report, self.reports)),
+            hold_unknown=self.hold_unknown,
+        )
+
+
+class VerdictsBody(Struct, array_like=True, frozen=True):
+    """Content of `RecordVerdicts`."""
+
+    stamp: _Stamp
+    verdicts: tuple[VerdictItem, ...]
+
+    def value(self) -> Command:
+        """Return the command."""
+        return RecordVerdicts(
+            stamp=_stamp_value(self.stamp), verdicts=tuple(map(decode_verdict, self.verdicts))
+        )
+
+
+class SealBody(Struct, array_like=True, frozen=True):
+    """Content of `Seal`."""
+
+    stamp: _Stamp
+    epoch: Number
+    keys: tuple[KeyItem, ...]
+    timestamp: Number
+
+    def value(self) -> Command:
+        """Return the command."""
+        return Seal(
+            stamp=_stamp_value(self.stamp),
+            epoch=self.epoch,
+            keys=tuple(map(decode_key, self.keys)),
+            timestamp=self.timestamp,
+        )
+
+
+class SignatureBody(Struct, array_like=True, frozen=True):
+    """Content of `RecordSignature`."""
+
+    stamp: _Stamp
+    epoch: Number
+    batch_digest: Hash
+    batch_signature: Signature
+    header_hash: Hash
+    header_signature: Signature
+
+    def value(self) -> Command:
+        """Return the command."""
+        return RecordSignature(
+            stamp=_stamp_value(self.stamp),
+            epoch=self.epoch,
+            batch_digest=self.batch_digest,
+            batch_signature=self.batch_signature,
+            header_hash=self.header_hash,
+            header_signature=self.header_signature,
+        )
+
+
+class SettlementBody(Struct, array_like=True, frozen=True):
+    """Content of `RecordSettlement`."""
+
+    stamp: _Stamp
+    epoch: Number
+    results: tuple[tuple[bool, str, str], ...]
+
+    def value(self) -> Command:
+        """Return the command."""
+        return RecordSettlement(
+            stamp=_stamp_value(self.stamp),
+            epoch=self.epoch,
+            results=tuple(
+                ItemSettlement(ok=ok, message=message, receipt_id=receipt_id)
+                for ok, message, receipt_id in self.results
+            ),
+        )
+
+
+class ExpireBody(Struct, array_like=True, frozen=True):
+    """Content of `Expire`."""
+
+    stamp: _Stamp
+
+    def value(self) -> Command:
+        """Return the command."""
+        return Expire(stamp=_stamp_value(self.stamp))
+
+
+Body = (
+    AssignmentsBody
+    | ReportsBody
+    | VerdictsBody
+    | SealBody
+    | SignatureBody
+    | SettlementBody
+    | ExpireBody
+)
+
+KINDS: dict[int, type[Body]] = {
+    1: AssignmentsBody,
+    2: ReportsBody,
+    3: VerdictsBody,
+    4: SealBody,
+    5: SignatureBody,
+    6: SettlementBody,
+    7: ExpireBody,
+}
+"""The kinds of command as the envelope numbers them; numbers are never used again."""
+
+_DECODERS = {kind: msgspec.msgpack.Decoder(body) for kind, body in KINDS.items()}
+
+
+def encode_body(command: Command) -> tuple[int, bytes]:
+    """Return kind and bytes of a command; raise `InvalidInput` for a malformed id or address in it."""
+    body = _body(command)
+    kind = next(number for number, known in KINDS.items() if isinstance(body, known))
+    return kind, msgspec.msgpack.encode(body)
+
+
+def decode_body(kind: int, data: bytes) -> Command:
+    """Return the command; raise `msgspec.MsgspecError` for other bytes and `KeyError` for an unknown kind."""
+    return _DECODERS[kind].decode(data).value()
+
+
+def _body(command: Command) -> Body:
+    stamp = _Stamp(command.stamp.request_id, command.stamp.proposer, command.stamp.at_ms)
+    match command:
+        case RecordAssignments():
+            return AssignmentsBody(stamp, tuple(map(encode_record, command.records)))
+        case ReceiveReports():
+            return ReportsBody(
+                stamp, tuple(map(encode_report, command.reports)), command.hold_unknown
+            )
+        case RecordVerdicts():
+            return VerdictsBody(stamp, tuple(map(encode_verdict, command.verdicts)))
+        case _:
+            return _epoch_body(stamp, command)
+
+
+def _epoch_body(stamp: _Stamp, command: Seal | RecordSignature | RecordSettlement | Expire) -> Body:
+    match command:
+        case Seal():
+            return SealBody(
+                stamp, command.epoch, tuple(map(encode_key, command.keys)), command.timestamp
+            )
+        case RecordSignature():
+            return SignatureBody(
+                stamp,
+                command.epoch,
+                command.batch_digest,
+                command.batch_signature,
+                command.header_hash,
+                command.header_signature,
+            )
+        case RecordSettlement():
+            results = tuple((one.ok, one.message, one.receipt_id) for one in command.results)
+            return SettlementBody(stamp, command.epoch, results)
+        case Expire():
+            return ExpireBody(stamp)
+
+
+def _stamp_value(stamp: _Stamp) -> Stamp:
+    return Stamp(
+        request_id=stamp.request_id, proposer=ValidatorId(stamp.proposer), at_ms=stamp.at_ms
+    )

@@ -1,0 +1,60 @@
+"""The ledger as bytes and back: one version byte, sha256 of the rest, then msgpack. Equal ledgers give equal bytes.
+
+Everything is plain data: reading a snapshot executes nothing.
+"""
+
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from pinai_subnet.ports.errors import Damaged
+from pinai_subnet.protocol.ids import SubnetId
+from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.limits import LedgerLimits
+from pinai_subnet.validator.state import LedgerState
+
+VERSION = 1
+
+_HEAD = 1 + 32
+
+
+class _Snapshot(Struct, array_like=True, frozen=True):
+    subnet_id: SubnetId
+    state: LedgerState
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def encode_snapshot(ledger: Ledger) -> bytes:
+    """Return the ledger's whole state."""
+    payload = _ENCODER.encode(_Snapshot(ledger.parameters.subnet_id, ledger.state))
+    return bytes((VERSION,)) + sha256(payload).digest() + payload
+
+
+def decode_snapshot(data: bytes, parameters: NetworkParameters, limits: LedgerLimits) -> Ledger:
+    """Return a ledger that continues exactly where the one in the snapshot was.
+
+    Raises `Damaged` SN-V039 when the bytes are cut, changed, of another version or of another subnet.
+    """
+    if data[:1] != bytes((VERSION,)):
+        raise Damaged(
+            "SN-V039",
+            f"the snapshot starts with 0x{data[:1].hex()}; this build reads version {VERSION}",
+        )
+    payload = memoryview(data)[_HEAD:]
+    if sha256(payload).digest() != data[1:_HEAD]:
+        raise Damaged("SN-V039", f"the snapshot of {len(data)} bytes does not match its digest")
+    try:
+        snapshot = _DECODER.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Damaged("SN-V039", f"the snapshot is no ledger state: {error}") from error
+    if snapshot.subnet_id != parameters.subnet_id:
+        raise Damaged(
+            "SN-V039",
+            f"the snapshot is of subnet {snapshot.subnet_id}, this network is {parameters.subnet_id}",
+        )
+    return Ledger(parameters, limits, state=snapshot.state)

@@ -1,0 +1,60 @@
+"""The ledger as the replication engine sees it: bytes in, one lock around everything. Knows no transport."""
+
+from collections.abc import Callable
+from threading import RLock
+from typing import TypeVar
+
+from pinai_subnet.ports.replication import StateMachine
+from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.validator.applied import Applied
+from pinai_subnet.validator.command_codec import decode_command
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.snapshot_codec import decode_snapshot, encode_snapshot
+
+T = TypeVar("T")
+
+Listener = Callable[[int, Applied], None]
+"""Called with the log position and what happened, in log order, from the engine's thread: it must only hand over."""
+
+
+class LedgerMachine(StateMachine):
+    """Applies the log to one ledger. The engine's thread writes; any thread may `read`."""
+
+    def __init__(
+        self, *, ledger: Ledger, parameters: NetworkParameters, listener: Listener
+    ) -> None:
+        self._ledger = ledger
+        self._parameters = parameters
+        self._listener = listener
+        self._lock = RLock()
+
+    def apply(self, index: int, command: bytes) -> Applied:
+        """Apply one entry; bytes that are no command of a member are a recorded refusal."""
+        try:
+            decoded = decode_command(command, self._parameters)
+        except SubnetError as error:
+            with self._lock:
+                applied = self._ledger.refuse(index, error)
+        else:
+            with self._lock:
+                applied = self._ledger.apply(index, decoded)
+        self._listener(index, applied)
+        return applied
+
+    def snapshot(self) -> bytes:
+        """Return the whole ledger as canonical bytes."""
+        with self._lock:
+            return encode_snapshot(self._ledger)
+
+    def restore(self, data: bytes) -> None:
+        """Continue from a snapshot; the listener hears of it as of a command without events."""
+        with self._lock:
+            self._ledger = decode_snapshot(data, self._parameters, self._ledger.limits)
+            index = self._ledger.index
+        self._listener(index, Applied(index=index, replies=(), events=()))
+
+    def read(self, query: Callable[[Ledger], T]) -> T:
+        """Run a short query under the lock; it must change nothing and copy what it keeps."""
+        with self._lock:
+            return query(self._ledger)
