@@ -1,15 +1,13 @@
 """The gRPC exception boundary: known errors by the mapper, malformed messages refused, the rest INTERNAL. No policy."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
 
 import grpc
 
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.problems import GrpcErrorMapper, GrpcProblem, grpc_problem
-
-_Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]]
 
 _MALFORMED = grpc_problem(
     grpc.StatusCode.INVALID_ARGUMENT, "SN-H025", "the message cannot be decoded"

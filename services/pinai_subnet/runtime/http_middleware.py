@@ -1,6 +1,7 @@
 """ASGI layers around an HTTP application: size limit, time limit, exception boundary. Not the application."""
 
 import asyncio
+import contextlib
 import json
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +10,9 @@ from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.problems import HttpErrorMapper, ProblemDetails
 
 PROBLEM_JSON = "application/problem+json"
+
+_DISCARD_BYTES = 8 * 1024 * 1024
+_DISCARD_SECONDS = 2.0
 
 
 class _TooLarge(Exception):
@@ -81,6 +85,8 @@ class RequestLimits:
             async with asyncio.timeout(self._timeout):
                 body = await self._body(scope, receive)
         except _TooLarge:
+            if b"expect" not in dict(scope["headers"]):
+                await _discard(receive)
             await send_problem(send, self._too_large(), close=True)
             return
         except TimeoutError:
@@ -143,6 +149,18 @@ class RequestLimits:
             title="Request too large",
             detail=f"the body is larger than {self._max} bytes",
         )
+
+
+async def _discard(receive: Receive) -> None:
+    """Read a refused body to its end, within bounds: closing with bytes unread would reset the answer away."""
+    discarded = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while discarded < _DISCARD_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 INTERNAL = ProblemDetails(

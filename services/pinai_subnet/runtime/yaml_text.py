@@ -83,9 +83,8 @@ def dotted(path: Path) -> str:
 def parse(text: str, name: str) -> Document:
     """Parse YAML text; problems (SN-C002, SN-C003) are collected in the document."""
     document = Document(name)
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
+        node = _compose(text)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else 1
@@ -96,11 +95,17 @@ def parse(text: str, name: str) -> Document:
         reason = getattr(exc, "reason", "unreadable text")
         document.problems.append(_not_yaml(name, f"not valid YAML: {reason}"))
         return document
-    finally:
-        loader.dispose()
     if node is not None:
         document.root = _walk(document, node, ())
     return document
+
+
+def _compose(text: str) -> Node | None:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
 
 
 def _walk(document: Document, node: Node, path: Path) -> Any:
