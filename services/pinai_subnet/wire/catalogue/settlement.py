@@ -231,6 +231,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Correct the refused entry, or set partial_ok.",
     ),
     Entry(
+        code="SN-S043",
+        title="Batch unknown",
+        cause="No batch of this epoch was settled here.",
+        remedy="List the settled epochs with GET /api/v1/batches.",
+    ),
+    Entry(
         code="SN-S050",
         title="Request headers missing",
         cause="A call to RootLayer carries no or incomplete x-signer-id, x-timestamp and "

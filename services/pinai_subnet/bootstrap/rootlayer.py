@@ -1,0 +1,182 @@
+"""The development RootLayer process: settings in, running process out. Not its rules."""
+
+import os
+from dataclasses import dataclass
+
+from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.version import version
+from pinai_subnet.rootlayer.api.endpoint import Endpoint
+from pinai_subnet.rootlayer.api.grpc import (
+    HeaderInterceptor,
+    HealthAnswers,
+    HealthChecks,
+    IntentPool,
+    Subscriptions,
+)
+from pinai_subnet.rootlayer.api.http import add_routes, problem_of
+from pinai_subnet.rootlayer.authentication import HeaderVerifier
+from pinai_subnet.rootlayer.loops import ExpireIntents
+from pinai_subnet.rootlayer.metrics import RootLayerMetrics
+from pinai_subnet.rootlayer.service import RootLayerService
+from pinai_subnet.rootlayer.settings import FILE_NAME, RootLayerSettings
+from pinai_subnet.rootlayer.store.schema import MIGRATIONS
+from pinai_subnet.rootlayer.subscriptions import Hub
+from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.runtime.grpc_server import GrpcServer
+from pinai_subnet.runtime.http_server import HttpServer, create_app
+from pinai_subnet.runtime.lifecycle import Process, run_process
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.runtime.settings import SettingsLoader
+from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.wire.network_file import Network, load_network
+from pinai_subnet.wire.pb.rootlayer import service_pb2_grpc
+from pinai_subnet.wire.status import grpc_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where a started RootLayer listens."""
+
+    grpc_port: int
+    http_port: int
+
+
+def main(arguments: Arguments) -> int:
+    """Run RootLayer until it is told to stop; return the exit status."""
+
+    async def build(process: Process) -> None:
+        await start(process, arguments)
+
+    return run_process(build, name="rootlayer")
+
+
+async def start(process: Process, arguments: Arguments) -> Listening:
+    """Start RootLayer in a process; return where it listens."""
+    loader = SettingsLoader(os.environ)
+    loaded = loader.load(RootLayerSettings, arguments.config_dir / FILE_NAME)
+    network = load_network(loader, arguments.config_dir)
+    loader.finish()
+    if network is None:
+        raise AssertionError("the loader reports what it could not load")
+    return await serve(process, loaded.value, network)
+
+
+async def serve(process: Process, settings: RootLayerSettings, network: Network) -> Listening:
+    """Start RootLayer for one network; return where it listens."""
+    parameters = network.parameters
+    hub = Hub(
+        max_subscribers=settings.streams.max_subscribers,
+        queue_events=settings.streams.queue_events,
+    )
+    service = RootLayerService(
+        network=parameters,
+        database=await _database(process, settings, parameters.subnet_id),
+        hub=hub,
+        limits=settings.service_limits(),
+        clock=process.clock,
+        metrics=RootLayerMetrics(process.metrics),
+    )
+    verifier = HeaderVerifier(
+        mode=settings.request_headers.mode,
+        window_seconds=settings.request_headers.window_seconds,
+        subnet_id=parameters.subnet_id,
+        clock=process.clock,
+    )
+    answers = HealthAnswers(
+        health=process.health,
+        clock=process.clock,
+        version=version(),
+        subnet_id=parameters.subnet_id,
+    )
+    endpoint = Endpoint(service)
+    grpc_server = await process.enter(
+        _grpc_server(settings, network, service, endpoint, verifier, answers)
+    )
+    app = create_app(
+        title="PinAI Subnet development RootLayer",
+        version=version(),
+        error_mapper=problem_of,
+        health=process.health,
+        metrics=process.metrics,
+        docs=settings.docs,
+        max_body_bytes=settings.limits.request_bytes,
+    )
+    add_routes(
+        app,
+        endpoint=endpoint,
+        service=service,
+        verifier=verifier,
+        health=process.health,
+        answers=answers,
+    )
+    http_server = await process.enter(
+        HttpServer(
+            app,
+            host=settings.listen.host,
+            port=_port(settings.listen.http_port, network.endpoints.rootlayer_http),
+        )
+    )
+
+    async def end_streams() -> None:
+        hub.close()
+
+    process.on_drain("end_streams", end_streams)
+    expire = ExpireIntents(service=service, every_seconds=settings.expiry.every_seconds)
+    process.loop("expire_intents", expire.run)
+    listening = Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+    get_logger().info(
+        "rootlayer_listening",
+        host=settings.listen.host,
+        grpc_port=listening.grpc_port,
+        http_port=listening.http_port,
+        request_headers=settings.request_headers.mode.value,
+    )
+    return listening
+
+
+async def _database(
+    process: Process, settings: RootLayerSettings, subnet_id: str
+) -> SqliteDatabase:
+    identity = Identity(subnet_id=subnet_id, role="rootlayer", node_id="rootlayer")
+    directory = DataDirectory.open(settings.data_dir, identity=identity)
+
+    async def release() -> None:
+        directory.close()
+
+    process.on_close(release)
+    return await process.enter(
+        SqliteDatabase(directory.file("rootlayer.sqlite"), MIGRATIONS, identity=str(identity))
+    )
+
+
+def _grpc_server(
+    settings: RootLayerSettings,
+    network: Network,
+    service: RootLayerService,
+    endpoint: Endpoint,
+    verifier: HeaderVerifier,
+    answers: HealthAnswers,
+) -> GrpcServer:
+    pool, subscriptions, checks = (
+        IntentPool(endpoint),
+        Subscriptions(service),
+        HealthChecks(answers),
+    )
+    return GrpcServer(
+        host=settings.listen.host,
+        port=_port(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
+        register=[
+            lambda server: service_pb2_grpc.add_IntentPoolServiceServicer_to_server(pool, server),
+            lambda server: service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
+                subscriptions, server
+            ),
+            lambda server: service_pb2_grpc.add_HealthServiceServicer_to_server(checks, server),
+        ],
+        error_mapper=grpc_status,
+        interceptors=[HeaderInterceptor(verifier)],
+        max_message_bytes=settings.limits.request_bytes,
+    )
+
+
+def _port(configured: int | None, endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2]) if configured is None else configured

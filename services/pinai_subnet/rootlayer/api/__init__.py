@@ -1,0 +1,1 @@
+"""RootLayer's two faces, gRPC and HTTP: decode, call the service, encode. No rule lives here."""

@@ -1,0 +1,25 @@
+"""RootLayer's background work: ending what nobody finished in time. Not the rule, which is `recording.record_expiry`."""
+
+from pinai_subnet.rootlayer.service import RootLayerService
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.runtime.stop import Stop
+
+
+class ExpireIntents:
+    """Expires overdue intents and keeps the gauges up to date."""
+
+    def __init__(self, *, service: RootLayerService, every_seconds: float) -> None:
+        """Look with this pause in between."""
+        self._service = service
+        self._every = every_seconds
+        self._log = get_logger()
+
+    async def run(self, stop: Stop) -> None:
+        """Expire until stopped; a full turn is followed by the next one at once."""
+        async for _ in stop.periodically(self._every):
+            total = 0
+            while count := await self._service.expire_intents():
+                total += count
+            if total:
+                self._log.info("intents_expired", count=total)
+            await self._service.publish_metrics()
