@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import uvloop
 
@@ -33,6 +33,19 @@ T = TypeVar("T")
 
 Loop = Callable[[Stop], Awaitable[None]]
 """A named background task: runs until the token is set, finishing its turn; an exception ends the process."""
+
+
+class Server(Protocol):
+    """What `serve` takes: `HttpServer`, `GrpcServer` and their like."""
+
+    async def start(self) -> None:
+        """Begin to accept, or raise `StartupError`."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop accepting and finish what runs, in bounded time; may be called twice."""
+        ...
+
 
 _LAST_WAIT_SECONDS = 5.0
 """How long cancelled tasks and closing resources may take after the grace period before the process just leaves."""
@@ -60,6 +73,12 @@ class Process:
     async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Open a resource now; it is closed after all loops, in reverse order of opening."""
         return await self._stack.enter_async_context(resource)
+
+    async def serve(self, name: str, server: Server) -> None:
+        """Start a server now; it is the first to stop among what was registered before it, while loops still run."""
+        await server.start()
+        self.on_close(server.stop)
+        self.on_drain(name, server.stop)
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Call this when resources are closed, in reverse order of registration."""

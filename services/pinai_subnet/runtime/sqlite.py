@@ -5,6 +5,7 @@ a savepoint of its own, all in one transaction, so that one fsync serves many ca
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -227,7 +228,7 @@ def _deliver(outcomes: list[_Outcome]) -> None:
     for outcome in outcomes:
         by_loop.setdefault(outcome.job.loop, []).append(outcome)
     for loop, of_loop in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             loop.call_soon_threadsafe(_settle, of_loop)
 
 

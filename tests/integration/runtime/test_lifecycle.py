@@ -289,11 +289,10 @@ def test_servers_and_storage_run_and_stop_together(start: Start, tmp_path: Path)
         await process.enter(SqliteDatabase(Path({str(tmp_path / "a.db")!r}), [], identity="me"))
         app = create_app(title="t", version="1", error_mapper=lambda exc: None,
                          health=process.health, metrics=process.metrics)
-        http = await process.enter(HttpServer(app, host="127.0.0.1", port=port))
-        grpc = await process.enter(GrpcServer(host="127.0.0.1", port=0, register=[],
-                                              error_mapper=lambda exc: None))
-        process.on_drain("http", http.stop)
-        process.on_drain("grpc", grpc.stop)
+        http = HttpServer(app, host="127.0.0.1", port=port)
+        await process.serve("http", http)
+        await process.serve("grpc", GrpcServer(host="127.0.0.1", port=0, register=[],
+                                               error_mapper=lambda exc: None))
 
         async def probe(stop):
             while not process.health.ready().ok:
