@@ -78,4 +78,80 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Look at the field the message names; amounts, times and epochs are unsigned "
         "numbers.",
     ),
+    Entry(
+        code="SN-N201",
+        title="Unreadable registry request",
+        cause="The body is not a JSON object, or a key of it has the wrong type.",
+        remedy="Send a JSON object such as "
+        '{"id": "agent-1", "capabilities": ["echo"], "endpoint": "host:port"}.',
+    ),
+    Entry(
+        code="SN-N202",
+        title="Incomplete registration",
+        cause="id, capabilities (for agents) or endpoint (for validators) is missing or empty.",
+        remedy="Send id and at least one capability for an agent, id and endpoint for a validator.",
+    ),
+    Entry(
+        code="SN-N203",
+        title="Malformed endpoint",
+        cause="The endpoint is neither host:port nor an http(s) URL, or it is too long.",
+        remedy="Register the address under which others reach the member, e.g. 10.0.0.5:9095.",
+    ),
+    Entry(
+        code="SN-N204",
+        title="Too many or malformed capabilities",
+        cause="A registration names more capabilities than the registry takes, or one of them is "
+        "empty, too long, or holds control characters.",
+        remedy="Register only the intent types the agent serves; the limits are in registry.yaml "
+        "under limits.",
+    ),
+    Entry(
+        code="SN-N205",
+        title="Unknown status",
+        cause="A status is not one of the AgentStatus names or numbers.",
+        remedy="Send AGENT_STATUS_ACTIVE, AGENT_STATUS_INACTIVE or AGENT_STATUS_UNHEALTHY.",
+    ),
+    Entry(
+        code="SN-N210",
+        title="Registry entry needs a signature",
+        cause="The entry is bound to a key and the request is unsigned, or this registry takes "
+        "signed requests only.",
+        remedy="Configure the member's private key, so that its requests to the registry are signed.",
+    ),
+    Entry(
+        code="SN-N211",
+        title="Registry entry belongs to another key",
+        cause="The id is bound to one key and the request is signed by another. Either two members "
+        "share an id, or one member's key was replaced.",
+        remedy="Give every member its own id. After replacing a key, choose a new id, or wait "
+        "lifetimes.forgotten_seconds of registry.yaml after the old key's last request. A "
+        "validator's key is the one in network.yaml.",
+    ),
+    Entry(
+        code="SN-N212",
+        title="Not registered",
+        cause="No such member is on the registry's lists: it never registered, was unregistered, or "
+        "has been silent for too long.",
+        remedy="Register the member again; `subnetctl agents` shows who is there.",
+    ),
+    Entry(
+        code="SN-N214",
+        title="Registry full",
+        cause="The registry holds as many entries of this kind as it is configured to.",
+        remedy="Raise lifetimes.max_entries in registry.yaml, or set require_signed if strangers "
+        "fill it.",
+    ),
+    Entry(
+        code="SN-N230",
+        title="Registry unreachable",
+        cause="The registry did not answer, or answered that it cannot serve now.",
+        remedy="Check endpoints.registry_http in network.yaml and that the registry runs; members "
+        "retry by themselves.",
+    ),
+    Entry(
+        code="SN-N231",
+        title="Registry refused the member",
+        cause="The registry answered a registration or a heartbeat with an error of its own.",
+        remedy="The message quotes the registry's code; explain that code.",
+    ),
 )
