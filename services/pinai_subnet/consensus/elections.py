@@ -114,12 +114,24 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         """Return the newest index this node knows to be committed."""
         return int(self._SyncObj__raftCommitIndex)
 
+    def last_index(self) -> int:
+        """Return the newest index in this node's log."""
+        return self._journal.last_index
+
+    def applied_index(self) -> int:
+        """Return the newest index applied to the state machine."""
+        return int(self._SyncObj__raftLastApplied)
+
+    def links(self) -> Transport:
+        """Return the connections to the other members."""
+        return self._links
+
     def has_lease(self) -> bool:
         """Whether a majority answered this leader within the lease, or this follower has a live leader."""
         if not self.leads():
             return self.current_leader() is not None
         oldest = monotonic() - self._options.leader_lease_seconds
-        heard = sum(at > oldest for at in self._SyncObj__lastResponseTime.values())
+        heard = sum(at > oldest for at in list(self._SyncObj__lastResponseTime.values()))
         return self._majority(heard)
 
     def _majority(self, others: int) -> bool:

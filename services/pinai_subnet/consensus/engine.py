@@ -1,6 +1,6 @@
 """One member's engine: requests go in, committed commands reach the state machine, snapshots keep the log short.
 
-Everything here runs on the engine's own thread except `submit`, `ask_hand_over` and `status`. An
+Everything here runs on the engine's own thread except `submit`, `wake` and `ask_hand_over`. An
 exception in the state machine, or a disk that refuses a write, ends the engine for good with a
 coded failure; it is never retried (consensus.md finding E).
 """
@@ -13,15 +13,16 @@ from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus.elections import LEADER, ROLES
-from pinai_subnet.consensus.journal import FIRST_INDEX, NO_OP, Journal
+from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.messages import Forward, Forwarded, Message
 from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.recovery import NO_OP
 from pinai_subnet.consensus.replicas import REGULAR, Replicas
 from pinai_subnet.consensus.requests import Inbox, Request, Waiting
 from pinai_subnet.consensus.snapshot import Snapshot, SnapshotHeader, SnapshotStore
 from pinai_subnet.consensus.transport import Transport
-from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
-from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus, StateMachine
+from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.ports.replication import StateMachine
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class Engine(Replicas):
         self._forget_at = 0.0
         self._hand_over_until = 0.0
         self._hand_over_sent_at = 0.0
-        self._uncommitted: list[int] = [0]
+        self._uncommitted_bytes = 0
         self._snapshot_index, self._snapshot_term = FIRST_INDEX, 0
         self._applied_bytes = 0
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="raft-snapshot")
@@ -94,6 +95,11 @@ class Engine(Replicas):
         """If leading, pause for at most `seconds` and move the leadership to a follower that has everything."""
         self._hand_over_until = monotonic() + seconds
         self.wake()
+
+    def lag_of(self, node: Node) -> int | None:
+        """Return how many entries a follower is behind; None where this node does not know."""
+        matched = self._SyncObj__raftMatchIndex.get(node, 0) if self.leads() else 0
+        return int(max(0, self._journal.last_index - matched)) if matched else None
 
     # -- opening and closing -----------------------------------------------------------------------------
 
@@ -209,12 +215,12 @@ class Engine(Replicas):
 
     def _paused(self) -> bool:
         """Whether this leader takes nothing now: it hands over, or followers do not keep up."""
-        return bool(self._hand_over_until) or self._uncommitted[0] > _UNCOMMITTED_BYTES
+        return bool(self._hand_over_until) or self._uncommitted_bytes > _UNCOMMITTED_BYTES
 
     def _append_command(self, command: bytes) -> tuple[int, int]:
         index, term = self._journal.last_index + 1, self.term()
         self._journal.add(command, index, term)
-        self._uncommitted[0] += len(command)
+        self._uncommitted_bytes += len(command)
         self._speak = True
         return index, term
 
@@ -252,7 +258,7 @@ class Engine(Replicas):
     def role_changed(self, old: int, new: int) -> None:
         """Requests that were placed by the former leader go back."""
         super().role_changed(old, new)
-        self._uncommitted[0] = 0
+        self._uncommitted_bytes = 0
         if LEADER in (old, new) and old != new:
             _log.info("raft_role_changed", role=ROLES[new], term=self.term())
             self._waiting.doubt_all()
@@ -305,7 +311,7 @@ class Engine(Replicas):
             raise Refused("SN-R033", f"entry {index} is of an unknown kind {command[:1]!r}")
         self._applied_bytes += len(command)
         if self.leads():
-            self._uncommitted[0] = max(0, self._uncommitted[0] - len(command))
+            self._uncommitted_bytes = max(0, self._uncommitted_bytes - len(command))
         for request in self._waiting.applied(index, term):
             self._results.append((request, value))
 
@@ -381,36 +387,3 @@ class Engine(Replicas):
         self._begin_at(index, term)
         self._waiting.doubt_all()
         _log.info("snapshot_installed", index=index, term=term, journal_kept=kept)
-
-    # -- status ----------------------------------------------------------------------------------------------
-
-    def describe(self, failure: DependencyError | None) -> ReplicationStatus:
-        """Return one look at the engine; reads only single values, so any thread may call it."""
-        leader = self.current_leader()
-        matched = dict(self._SyncObj__raftMatchIndex) if self.leads() else {}
-        last = self._journal.last_index
-        return ReplicationStatus(
-            id=self.selfNode.id,
-            role=ROLES[self.role()],
-            leader_id=leader.id if leader is not None else None,
-            term=self.term(),
-            last_index=last,
-            commit_index=self.commit_index(),
-            applied_index=int(self._SyncObj__raftLastApplied),
-            has_quorum=failure is None and self.has_lease(),
-            tick_lag_seconds=self.tick_lag_seconds,
-            peers=tuple(
-                self._describe_peer(node, last, matched)
-                for node in sorted(self.peers(), key=lambda node: str(node.id))
-            ),
-            failure=str(failure) if failure is not None else None,
-        )
-
-    def _describe_peer(self, node: Node, last: int, matched: dict[Node, int]) -> PeerStatus:
-        heard = self._links.heard_at(node.id)
-        return PeerStatus(
-            id=node.id,
-            connected=self._links.connected(node.id),
-            last_heard_seconds=None if heard is None else max(0.0, monotonic() - heard),
-            lag=max(0, last - matched[node]) if node in matched else None,
-        )

@@ -16,12 +16,12 @@ from pysyncobj.journal import Journal as EngineJournal
 
 from pinai_subnet.consensus.durable import (
     WriteFailed,
-    quarantine,
     replace_file,
     sync_directory,
     write_all,
 )
 from pinai_subnet.consensus.meta import FORMAT, Meta, MetaFile
+from pinai_subnet.consensus.recovery import NO_OP, load_meta, load_segments, replay
 from pinai_subnet.consensus.segment import (
     HEADER_BYTES,
     RECORD_BYTES,
@@ -32,7 +32,6 @@ from pinai_subnet.consensus.segment import (
     cluster_tag,
     encode_header,
     encode_record,
-    read_segment,
     segment_path,
     segment_serials,
 )
@@ -40,8 +39,6 @@ from pinai_subnet.ports.errors import Damaged, Refused
 
 _log = structlog.get_logger(__name__)
 
-NO_OP = b"\x01"
-"""The command of an entry that changes nothing; the value is pysyncobj's."""
 FIRST_INDEX = 1
 """Index of the entry that every log begins with: a no-op of term 0, never sent and never stored."""
 _WRITE_BYTES = 1 << 20
@@ -60,7 +57,14 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
     """The log of one node. Not thread-safe: the engine's thread owns it."""
 
     def __init__(
-        self, directory: Path, *, cluster: str, node: str, segment_bytes: int, fsync: bool
+        self,
+        directory: Path,
+        *,
+        cluster: str,
+        node: str,
+        segment_bytes: int,
+        segment_entries: int,
+        fsync: bool,
     ) -> None:
         """Open or create the journal in `directory`.
 
@@ -70,6 +74,7 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
         self.syncs = 0
         self._tag = cluster_tag(cluster)
         self._segment_bytes = segment_bytes
+        self._segment_entries = segment_entries
         self._fsync = fsync
         self._meta_file = MetaFile(directory / "meta", fsync=fsync)
         self._descriptor = -1
@@ -90,7 +95,7 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
     # -- opening ---------------------------------------------------------------------------------
 
     def _open(self, cluster: str, node: str) -> None:
-        meta = self._load_meta(cluster, node)
+        meta = load_meta(self._meta_file, cluster=cluster, node=node)
         serials = segment_serials(self.directory)
         if meta is None:
             if serials:
@@ -103,61 +108,20 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
                 raise Damaged("SN-R012", f"{self.directory}: all segments are missing")
             self._begin(Start.RESET, FIRST_INDEX, 0)
             return
-        self._replay(self._read(serials))
-
-    def _load_meta(self, cluster: str, node: str) -> Meta | None:
-        try:
-            return self._meta_file.load(cluster=cluster, node=node)
-        except Damaged as damage:
-            quarantine(self._meta_file.path, damage)
-            raise
-
-    def _read(self, serials: list[int]) -> list[Segment]:
-        """Read the segments from the newest reset on; the ones before it are leftovers of an interrupted removal."""
-        segments: list[Segment] = []
-        for serial in reversed(serials):
-            path = segment_path(self.directory, serial)
-            try:
-                segments.insert(0, read_segment(path, self._tag))
-            except Damaged as damage:
-                quarantine(path, damage)
-                raise
-            if segments[0].header.start is Start.RESET:
-                break
-        kept = [segment.header.serial for segment in segments]
-        if kept != list(range(kept[0], kept[0] + len(kept))):
-            raise Damaged("SN-R012", f"{self.directory}: segments {kept} have a gap")
-        self._check_watermark(segments)
+        segments = load_segments(self.directory, serials, self._tag, meta)
+        self._entries = replay(segments)
+        self._parts = [
+            _Part(segment.header.serial, segment.header.base_index, segment.size)
+            for segment in segments
+        ]
+        self._count_bytes()
+        self._continue(segments[-1])
         for serial in serials:
-            if serial < kept[0]:
+            if serial < self._parts[0].serial:
                 segment_path(self.directory, serial).unlink()
-        return segments
 
-    def _check_watermark(self, segments: list[Segment]) -> None:
-        """Refuse a journal that lost bytes which were durable when term and vote were last written."""
-        serial, offset = self._meta.durable_serial, self._meta.durable_offset
-        newest = segments[-1]
-        sizes = {segment.header.serial: segment.size for segment in segments}
-        if newest.header.serial < serial or sizes.get(serial, offset) < offset:
-            raise Damaged(
-                "SN-R012",
-                f"{self.directory}: segment {serial} had {offset} durable bytes, "
-                f"now the newest is {newest.header.serial} with {newest.size}",
-            )
-
-    def _replay(self, segments: list[Segment]) -> None:
-        for segment in segments:
-            if segment.torn_bytes and segment is not segments[-1]:
-                damage = Damaged("SN-R010", f"{segment.path}: cut short at byte {segment.size}")
-                quarantine(segment.path, damage)
-                raise damage
-            self._join(segment, first=segment is segments[0])
-            self._entries.extend(segment.entries)
-            self._parts.append(
-                _Part(segment.header.serial, segment.header.base_index, segment.size)
-            )
-        self.live_bytes = sum(len(entry[0]) + RECORD_BYTES for entry in self._entries)
-        newest = segments[-1]
+    def _continue(self, newest: Segment) -> None:
+        """Open the newest segment for appending, without the tail that an interrupted write left."""
         self._descriptor = os.open(newest.path, os.O_WRONLY)
         if newest.torn_bytes:
             os.ftruncate(self._descriptor, newest.size)
@@ -170,19 +134,8 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
             )
         os.lseek(self._descriptor, newest.size, os.SEEK_SET)
 
-    def _join(self, segment: Segment, *, first: bool) -> None:
-        """Connect a segment's base to the entries read so far."""
-        base = (segment.header.base_index, segment.header.base_term)
-        if first or segment.header.start is Start.RESET or base[0] < self.head_index:
-            self._entries = [(NO_OP, *base)]
-            return
-        if segment.header.start is Start.CUT:
-            del self._entries[base[0] - self.head_index + 1 :]
-        if self._entries[-1][1:] != base:
-            raise Damaged(
-                "SN-R012",
-                f"{segment.path}: follows entry {base}, but {self._entries[-1][1:]} is there",
-            )
+    def _count_bytes(self) -> None:
+        self.live_bytes = sum(len(entry[0]) + RECORD_BYTES for entry in self._entries)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -278,27 +231,33 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
     def sync(self) -> None:
         """Make every added entry durable. After a failure the node must stop: the kernel may have dropped the bytes."""
         self._write()
-        if self._unsynced:
-            try:
-                if self._fsync:
-                    os.fdatasync(self._descriptor)
-            except OSError as error:
-                path = segment_path(self.directory, self._parts[-1].serial)
-                raise WriteFailed(path, error) from error
-            self._unsynced = False
-            self.syncs += 1
+        self._sync_written()
         self.durable_index = self.last_index
-        if self._parts[-1].size >= self._segment_bytes:
+        part = self._parts[-1]
+        entries = self.last_index - part.base_index
+        if part.size >= self._segment_bytes or entries >= self._segment_entries:
             self.roll()
+
+    def _sync_written(self) -> None:
+        if not self._unsynced:
+            return
+        try:
+            if self._fsync:
+                os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise WriteFailed(
+                segment_path(self.directory, self._parts[-1].serial), error
+            ) from error
+        self._unsynced = False
+        self.syncs += 1
 
     def _begin(self, start: Start, base_index: int, base_term: int) -> None:
         """Start a new segment; the one before is durable first, so that only the newest can ever have a torn tail."""
         if self._descriptor >= 0:
             self._write()
-            if self._fsync and self._unsynced:
-                os.fdatasync(self._descriptor)
-            self._unsynced = False
+            self._sync_written()
             os.close(self._descriptor)
+            self._descriptor = -1
         serial = self._parts[-1].serial + 1 if self._parts else 1
         header = Header(serial=serial, start=start, base_index=base_index, base_term=base_term)
         path = segment_path(self.directory, serial)
@@ -324,7 +283,7 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
         position = head - self.head_index
         if position > 0:
             self._entries[: position + 1] = [(NO_OP, *self._entries[position][1:])]
-        self.live_bytes = sum(len(entry[0]) + RECORD_BYTES for entry in self._entries)
+        self._count_bytes()
 
     def install(self, index: int, term: int) -> bool:
         """Continue behind a snapshot that ends at `index`; True if the entries behind it could be kept (finding B)."""

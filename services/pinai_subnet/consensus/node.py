@@ -13,8 +13,10 @@ from pinai_subnet.consensus import seams
 from pinai_subnet.consensus.durable import DirectoryLock, refuse_marked
 from pinai_subnet.consensus.engine import Engine, Results
 from pinai_subnet.consensus.handshake import Member
-from pinai_subnet.consensus.journal import NO_OP, Journal
+from pinai_subnet.consensus.journal import Journal
+from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.recovery import NO_OP
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -111,6 +113,7 @@ class ReplicatedLog(Replication):
             cluster=self._cluster_id,
             node=self._me.id,
             segment_bytes=options.segment_bytes,
+            segment_entries=options.segment_entries,
             fsync=options.fsync,
         )
         try:
@@ -287,7 +290,7 @@ class ReplicatedLog(Replication):
     def status(self) -> ReplicationStatus:
         """Report role, leader, indexes and peers; never blocks and never raises."""
         if self._engine is not None:
-            return self._engine.describe(self._failure)
+            return look(self._engine, self._failure)
         return ReplicationStatus(
             id=self._me.id,
             role="follower",

@@ -29,6 +29,8 @@ class ReplicationOptions:
     keep_entries: int = 2_000
     """Entries kept behind a snapshot, so that a slow follower needs no snapshot."""
     segment_bytes: int = 16 * MEBIBYTE
+    """A journal segment is closed at this size or number of entries; compaction removes whole segments."""
+    segment_entries: int = 2_000
     batch_bytes: int = MEBIBYTE
     """Entry bytes in one append message; a larger single command travels alone."""
     max_command_bytes: int = 8 * MEBIBYTE

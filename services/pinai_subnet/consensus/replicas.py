@@ -12,7 +12,7 @@ from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus.elections import Elections
-from pinai_subnet.consensus.journal import FIRST_INDEX, NO_OP, Journal
+from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.messages import (
     Alive,
     Append,
@@ -24,6 +24,7 @@ from pinai_subnet.consensus.messages import (
     encode,
 )
 from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.recovery import NO_OP
 from pinai_subnet.consensus.segment import LogEntry
 from pinai_subnet.consensus.snapshot import (
     IncomingSnapshot,
