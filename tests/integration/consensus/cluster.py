@@ -66,13 +66,18 @@ class Cluster:
     """Members with fixed ports and directories that can be stopped and started again."""
 
     def __init__(
-        self, directory: Path, *, size: int = 3, options: ReplicationOptions = FAST
+        self,
+        directory: Path,
+        *,
+        size: int = 3,
+        options: ReplicationOptions = FAST,
+        ports: list[int] | None = None,
     ) -> None:
         self.directory = directory
         self.options = options
         self.peers = [
-            Peer(id=f"v{n}", address=signer_of(n).address, endpoint=f"127.0.0.1:{free_port()}")
-            for n in range(size)
+            Peer(id=f"v{n}", address=signer_of(n).address, endpoint=f"127.0.0.1:{port}")
+            for n, port in enumerate(ports or [free_port() for _ in range(size)])
         ]
         self.nodes: dict[int, ReplicatedLog] = {}
         self.machines: dict[int, Recorder] = {}
