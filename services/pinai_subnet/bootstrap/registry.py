@@ -1,9 +1,10 @@
 """The registry process: settings in, running process out. Not its rules."""
 
 import os
+from collections.abc import Mapping
 
 from pinai_subnet.bootstrap.arguments import Arguments
-from pinai_subnet.bootstrap.version import version
+from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.protocol.ids import Address, SubnetId
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.registry.grpc_api import RegistryServicer
@@ -28,7 +29,7 @@ from pinai_subnet.wire.authentication import (
     AuthPolicy,
     RequestVerifier,
 )
-from pinai_subnet.wire.network_file import load_network
+from pinai_subnet.wire.network_file import Network, load_network
 from pinai_subnet.wire.nonces import NonceCache
 from pinai_subnet.wire.pb.subnet.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
@@ -45,17 +46,24 @@ def main(arguments: Arguments) -> int:
     return run_process(build, name="registry")
 
 
-async def start(process: Process, arguments: Arguments) -> HttpServer:
-    """Start the registry in a process; return its HTTP server."""
-    loader = SettingsLoader(os.environ)
+def load(
+    arguments: Arguments, environ: Mapping[str, str]
+) -> tuple[RegistrySettings, Network, AuthFile]:
+    """Read and check everything this process is configured by; raise `StartupError` with every problem."""
+    loader = SettingsLoader(environ)
     loaded = loader.load(RegistrySettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     auth = load_auth(loader, arguments.config_dir)
     loader.finish()
     if network is None or auth is None:
         raise AssertionError("the loader reports what it could not load")
-    settings, parameters = loaded.value, network.parameters
+    return loaded.value, network, auth
 
+
+async def start(process: Process, arguments: Arguments) -> HttpServer:
+    """Start the registry in a process; return its HTTP server."""
+    settings, network, auth = load(arguments, os.environ)
+    parameters = network.parameters
     identity = Identity(subnet_id=parameters.subnet_id, role="registry", node_id="registry")
     directory = DataDirectory.open(settings.data_dir, identity=identity)
 
@@ -83,19 +91,21 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
     process.loop("sweep", Sweep(registry=registry, every_seconds=settings.sweep_seconds).run)
 
     servicer = RegistryServicer(registry)
-    await process.enter(
+    endpoints = network.endpoints
+    await process.serve(
+        "grpc_server",
         GrpcServer(
             host=settings.listen.host,
-            port=settings.listen.grpc_port,
+            port=_port(settings.listen.grpc_port, endpoints.registry_grpc),
             register=[lambda server: add_RegistryServiceServicer_to_server(servicer, server)],
             error_mapper=grpc_status,
             interceptors=[AuthenticationInterceptor(verifier)],
             max_message_bytes=max(settings.limits.max_body_bytes, 65_536),
-        )
+        ),
     )
     app = create_app(
         title="PinAI Subnet registry",
-        version=version(),
+        version=VERSION,
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
@@ -103,9 +113,17 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
         max_body_bytes=settings.limits.max_body_bytes,
     )
     add_routes(app, registry, verifier)
-    return await process.enter(
-        HttpServer(app, host=settings.listen.host, port=settings.listen.http_port)
+    server = HttpServer(
+        app,
+        host=settings.listen.host,
+        port=_port(settings.listen.http_port, endpoints.registry_http),
     )
+    await process.serve("http_server", server)
+    return server
+
+
+def _port(configured: int | None, endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2]) if configured is None else configured
 
 
 def _owners(parameters: NetworkParameters) -> dict[tuple[Kind, str], Address]:

@@ -1,10 +1,13 @@
 """The development RootLayer process: settings in, running process out. Not its rules."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import grpc
+
 from pinai_subnet.bootstrap.arguments import Arguments
-from pinai_subnet.bootstrap.version import version
+from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.rootlayer.api.endpoint import Endpoint
 from pinai_subnet.rootlayer.api.grpc import (
     HeaderInterceptor,
@@ -50,15 +53,21 @@ def main(arguments: Arguments) -> int:
     return run_process(build, name="rootlayer")
 
 
-async def start(process: Process, arguments: Arguments) -> Listening:
-    """Start RootLayer in a process; return where it listens."""
-    loader = SettingsLoader(os.environ)
+def load(arguments: Arguments, environ: Mapping[str, str]) -> tuple[RootLayerSettings, Network]:
+    """Read and check everything this process is configured by; raise `StartupError` with every problem."""
+    loader = SettingsLoader(environ)
     loaded = loader.load(RootLayerSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     loader.finish()
     if network is None:
         raise AssertionError("the loader reports what it could not load")
-    return await serve(process, loaded.value, network)
+    return loaded.value, network
+
+
+async def start(process: Process, arguments: Arguments) -> Listening:
+    """Start RootLayer in a process; return where it listens."""
+    settings, network = load(arguments, os.environ)
+    return await serve(process, settings, network)
 
 
 async def serve(process: Process, settings: RootLayerSettings, network: Network) -> Listening:
@@ -85,16 +94,22 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     answers = HealthAnswers(
         health=process.health,
         clock=process.clock,
-        version=version(),
+        version=VERSION,
         subnet_id=parameters.subnet_id,
     )
     endpoint = Endpoint(service)
-    grpc_server = await process.enter(
-        _grpc_server(settings, network, service, endpoint, verifier, answers)
+    grpc_server = GrpcServer(
+        host=settings.listen.host,
+        port=_port(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
+        register=_services(endpoint, service, answers),
+        error_mapper=grpc_status,
+        interceptors=[HeaderInterceptor(verifier)],
+        max_message_bytes=settings.limits.request_bytes,
     )
+    await process.serve("grpc", grpc_server)
     app = create_app(
         title="PinAI Subnet development RootLayer",
-        version=version(),
+        version=VERSION,
         error_mapper=problem_of,
         health=process.health,
         metrics=process.metrics,
@@ -109,13 +124,12 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
         health=process.health,
         answers=answers,
     )
-    http_server = await process.enter(
-        HttpServer(
-            app,
-            host=settings.listen.host,
-            port=_port(settings.listen.http_port, network.endpoints.rootlayer_http),
-        )
+    http_server = HttpServer(
+        app,
+        host=settings.listen.host,
+        port=_port(settings.listen.http_port, network.endpoints.rootlayer_http),
     )
+    await process.serve("http", http_server)
 
     async def end_streams() -> None:
         hub.close()
@@ -149,33 +163,21 @@ async def _database(
     )
 
 
-def _grpc_server(
-    settings: RootLayerSettings,
-    network: Network,
-    service: RootLayerService,
-    endpoint: Endpoint,
-    verifier: HeaderVerifier,
-    answers: HealthAnswers,
-) -> GrpcServer:
+def _services(
+    endpoint: Endpoint, service: RootLayerService, answers: HealthAnswers
+) -> list[Callable[[grpc.aio.Server], None]]:
     pool, subscriptions, checks = (
         IntentPool(endpoint),
         Subscriptions(service),
         HealthChecks(answers),
     )
-    return GrpcServer(
-        host=settings.listen.host,
-        port=_port(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
-        register=[
-            lambda server: service_pb2_grpc.add_IntentPoolServiceServicer_to_server(pool, server),
-            lambda server: service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
-                subscriptions, server
-            ),
-            lambda server: service_pb2_grpc.add_HealthServiceServicer_to_server(checks, server),
-        ],
-        error_mapper=grpc_status,
-        interceptors=[HeaderInterceptor(verifier)],
-        max_message_bytes=settings.limits.request_bytes,
-    )
+    return [
+        lambda server: service_pb2_grpc.add_IntentPoolServiceServicer_to_server(pool, server),
+        lambda server: service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
+            subscriptions, server
+        ),
+        lambda server: service_pb2_grpc.add_HealthServiceServicer_to_server(checks, server),
+    ]
 
 
 def _port(configured: int | None, endpoint: str) -> int:

@@ -1,0 +1,79 @@
+"""Where a local network lives on disk, and what `.env` holds. Creates and reads; starts nothing."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pinai_subnet.runtime.dotenv import read_dotenv
+
+DEFAULT_HOME = Path(".network")
+
+_SECRET = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD)(_\d+)?$|^VALIDATOR_KEYS$")
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a variable of `.env` holds a secret that only its own service may see."""
+    return "PUBKEY" not in name and bool(_SECRET.search(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The directory of one local network."""
+
+    root: Path
+
+    @property
+    def env_file(self) -> Path:
+        """The only file with secrets; mode 600."""
+        return self.root / ".env"
+
+    @property
+    def config(self) -> Path:
+        """The YAML files."""
+        return self.root / "config"
+
+    @property
+    def data(self) -> Path:
+        """One directory per process."""
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """One small JSON file per running process."""
+        return self.root / "run"
+
+    @property
+    def exists(self) -> bool:
+        """Whether `subnetctl init` has been here."""
+        return self.env_file.is_file()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of `.env` and, per endpoint, the port to listen on.
+
+        A local network listens where its members look for it. Raises `StartupError` where `.env` is unreadable, or
+        readable by others.
+        """
+        values = dict(read_dotenv(self.env_file).values)
+        ports = {
+            f"{name}_PORT": value.rpartition(":")[2]
+            for name, value in values.items()
+            if name.endswith(("_GRPC", "_HTTP", "_RAFT"))
+        }
+        return ports | values
+
+
+def public_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what every process of the network may see: `.env` without its secrets, plus a minimal host environment."""
+    host = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "TZ", "LOG_LEVEL")
+        if name in os.environ
+    }
+    return host | {name: value for name, value in environment.items() if not is_secret(name)}

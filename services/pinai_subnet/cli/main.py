@@ -1,0 +1,59 @@
+"""subnetctl: all command groups. Exit status: 0 done, 1 failed or unhealthy, 2 usage, 78 configuration."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from pinai_subnet.bootstrap.version import version_text
+from pinai_subnet.cli import config, demo, explain, initialise, intents, keys, members, network
+from pinai_subnet.ports.errors import DependencyError
+from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.runtime.errors import StartupError
+
+FAILED = 1
+
+app = typer.Typer(
+    name="subnetctl",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Operate a PinAI subnet.",
+)
+app.command("init")(initialise.init)
+app.command("up")(network.up)
+app.command("down")(network.down)
+app.command("status")(network.status)
+app.command("demo")(demo.demo)
+app.command("explain")(explain.explain)
+app.command("agents")(members.agents)
+app.command("validators")(members.validators)
+app.add_typer(intents.app, name="intent")
+app.add_typer(keys.app, name="keys")
+app.add_typer(config.app, name="config")
+
+
+@app.command("version")
+def version() -> None:
+    """Print version and commit."""
+    sys.stdout.write(version_text("subnetctl") + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every coded error ends as one readable block on stderr and a meaningful exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = app(words, standalone_mode=False)
+    except StartupError as error:
+        sys.stderr.write(error.report() + "\n")
+        return error.exit_code
+    except (SubnetError, DependencyError) as error:
+        sys.stderr.write(f"{error}\n  explain: subnetctl explain {error.code}\n")
+        return FAILED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    return status if isinstance(status, int) else 0
