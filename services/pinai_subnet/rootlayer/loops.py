@@ -1,4 +1,4 @@
-"""RootLayer's background work: ending what nobody finished in time. Not the rule, which is `recording.record_expiry`."""
+"""RootLayer's background work: ending what nobody finished in time. The rule is `recording.record_expiry`."""
 
 from pinai_subnet.rootlayer.service import RootLayerService
 from pinai_subnet.runtime.logs import get_logger

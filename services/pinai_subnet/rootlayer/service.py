@@ -177,14 +177,18 @@ class RootLayerService:
             )
         )
         self._metrics.settled(answer.ok for answer in answers)
-        refused = next((answer for answer in answers if not answer.ok), None)
-        for group in groups:
-            if isinstance(group, CheckedBatch):
-                self._log.info(
-                    "batch_received", epoch=group.batch.epoch, items=len(group.batch.items)
-                )
-        if refused is not None:
-            self._log.warning("batch_items_refused", first_reason=refused.message)
+        epochs = [group.batch.epoch for group in groups if isinstance(group, CheckedBatch)]
+        refused = [answer for answer in answers if not answer.ok]
+        if refused:
+            self._log.warning(
+                "batch_items_refused",
+                epochs=epochs,
+                items=len(answers),
+                refused=len(refused),
+                first_reason=refused[0].message,
+            )
+        else:
+            self._log.info("batch_settled", epochs=epochs, items=len(answers))
         return answers
 
     async def expire_intents(self) -> int:

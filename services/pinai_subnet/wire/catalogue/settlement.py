@@ -23,7 +23,7 @@ ENTRIES: tuple[Entry, ...] = (
         title="Malformed time",
         cause="A time is negative or absurdly large, which usually means milliseconds or an "
         "overflow.",
-        remedy="Send unix seconds.",
+        remedy="Send unix seconds, for example the output of `date +%s`.",
     ),
     Entry(
         code="SN-S005",
