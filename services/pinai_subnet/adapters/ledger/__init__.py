@@ -1,0 +1,1 @@
+"""The validators' ledger as seen from outside: adapters of `ports.ledger`."""

@@ -1,0 +1,1 @@
+"""Who is registered: adapters of `ports.roster`."""

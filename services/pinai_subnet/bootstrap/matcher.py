@@ -1,0 +1,290 @@
+"""The matcher process: settings in, running process out. Not its rules."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+
+from pinai_subnet.adapters.ledger.grpc import GrpcLedger
+from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
+from pinai_subnet.adapters.roster.http import HttpRoster
+from pinai_subnet.adapters.signer.local import LocalSigner
+from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
+from pinai_subnet.matcher.http_api import add_routes
+from pinai_subnet.matcher.loops import prune, sample
+from pinai_subnet.matcher.metrics import MatcherMetrics
+from pinai_subnet.matcher.settings import (
+    FILE_NAME,
+    MatcherPolicy,
+    MatcherSettings,
+    agent_rules,
+    load_policy,
+    matching_rules,
+)
+from pinai_subnet.matcher.store import MIGRATIONS
+from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.runtime.grpc_server import GrpcServer
+from pinai_subnet.runtime.health import OK, Finding
+from pinai_subnet.runtime.http_server import HttpServer, create_app
+from pinai_subnet.runtime.lifecycle import Process, run_process
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.runtime.settings import SettingsLoader, read_private_key
+from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.wire.auth_file import AuthFile, load_auth
+from pinai_subnet.wire.authentication import AuthenticationInterceptor, AuthMode
+from pinai_subnet.wire.network_file import Network, load_network
+from pinai_subnet.wire.pb.subnet.matcher_service_pb2_grpc import (
+    add_MatcherServiceServicer_to_server,
+)
+from pinai_subnet.wire.status import grpc_status, http_problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where a started matcher listens."""
+
+    grpc_port: int
+    http_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything the matcher is told, checked."""
+
+    settings: MatcherSettings
+    policy: MatcherPolicy
+    network: Network
+    auth: AuthFile
+    signer: LocalSigner
+
+
+def main(arguments: Arguments) -> int:
+    """Run the matcher until it is told to stop; return the exit status."""
+
+    async def build(process: Process) -> None:
+        await start(process, load(arguments))
+
+    return run_process(build, name="matcher")
+
+
+def load(arguments: Arguments) -> Configuration:
+    """Read and check all files; raise `StartupError` with every problem."""
+    loader = SettingsLoader(os.environ)
+    loaded = loader.load(MatcherSettings, arguments.config_dir / FILE_NAME)
+    policy = load_policy(loader, arguments.config_dir)
+    network = load_network(loader, arguments.config_dir)
+    auth = load_auth(loader, arguments.config_dir)
+    signer: LocalSigner | None = None
+    if loaded.ok:
+        settings = loaded.value
+        with loader.collecting():
+            signer = LocalSigner(
+                read_private_key(
+                    settings.private_key, settings.private_key_file, loaded.where("private_key")
+                )
+            )
+    if signer is not None and network is not None:
+        matchers = network.parameters.matchers
+        if signer.address not in matchers:
+            loader.report(
+                "SN-M041",
+                f"the matcher's key belongs to {signer.address}; network.yaml names {', '.join(matchers)}",
+                where=loaded.where("private_key"),
+                fix="set MATCHER_PRIVATE_KEY to the key of that address, or MATCHER_ADDRESS to this one",
+            )
+        if network.parameters.validator_at(signer.address) is not None:
+            loader.report(
+                "SN-M042",
+                f"the matcher's key {signer.address} is also a validator's",
+                where=loaded.where("private_key"),
+                fix="give the matcher a key of its own: `subnetctl keys new`",
+            )
+    loader.finish()
+    if policy is None or network is None or auth is None or signer is None:
+        raise AssertionError("the loader reports what it could not load")
+    return Configuration(
+        settings=loaded.value, policy=policy, network=network, auth=auth, signer=signer
+    )
+
+
+async def start(process: Process, configuration: Configuration) -> Listening:
+    """Start the matcher in a process; return where it listens."""
+    settings, parameters = configuration.settings, configuration.network.parameters
+    endpoints = configuration.network.endpoints
+    given = await _given(process, configuration)
+    parts = await assemble(given)
+    # Loops that end after the journal's own may still have marked something.
+    process.on_close(parts.journal.flush)
+    _start_loops(process, parts, settings)
+    _add_health(process, parts)
+
+    verifier = configuration.auth.verifier(
+        "matcher", subnet_id=parameters.subnet_id, clock=process.clock
+    )
+    servicer = api(parts, given)
+    grpc_server = GrpcServer(
+        host=settings.listen.host,
+        port=_port(settings.listen.grpc_port, endpoints.matcher_grpc),
+        register=[lambda server: add_MatcherServiceServicer_to_server(servicer, server)],
+        error_mapper=grpc_status,
+        interceptors=[AuthenticationInterceptor(verifier)],
+        max_message_bytes=settings.limits.max_message_bytes,
+    )
+    await process.serve("grpc_server", grpc_server)
+    app = create_app(
+        title="PinAI Subnet matcher",
+        version=VERSION,
+        error_mapper=http_problem,
+        health=process.health,
+        metrics=process.metrics,
+        docs=settings.docs,
+    )
+    add_routes(
+        app,
+        matcher=parts.matcher,
+        board=parts.board,
+        journal=parts.journal,
+        agents=parts.agents,
+        tasks=parts.tasks,
+    )
+    http_server = HttpServer(
+        app,
+        host=settings.listen.host,
+        port=_port(settings.listen.http_port, endpoints.matcher_http),
+    )
+    await process.serve("http_server", http_server)
+
+    async def end_streams() -> None:
+        parts.end_streams()
+
+    process.on_drain("end_streams", end_streams)
+    listening = Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+    get_logger().info(
+        "matcher_listening",
+        host=settings.listen.host,
+        grpc_port=listening.grpc_port,
+        http_port=listening.http_port,
+        matcher_id=settings.matcher_id,
+        address=configuration.signer.address,
+        strategy=configuration.policy.strategy.type.value,
+        authentication=configuration.auth.matcher.mode.value,
+    )
+    return listening
+
+
+async def _given(process: Process, configuration: Configuration) -> Given:
+    settings, network = configuration.settings, configuration.network
+    parameters, signer = network.parameters, configuration.signer
+    identity = Identity(subnet_id=parameters.subnet_id, role="matcher", node_id=settings.matcher_id)
+    directory = DataDirectory.open(settings.data_dir, identity=identity)
+
+    async def release() -> None:
+        directory.close()
+
+    process.on_close(release)
+    database = await process.enter(
+        SqliteDatabase(directory.file("matcher.sqlite"), MIGRATIONS, identity=str(identity))
+    )
+    root_layer = GrpcRootLayer(
+        network.endpoints.rootlayer_grpc,
+        signer=signer,
+        subnet_id=parameters.subnet_id,
+        clock=process.clock,
+        tls=network.endpoints.rootlayer_tls,
+    )
+    process.on_close(root_layer.close)
+    ledger = GrpcLedger(
+        [validator.grpc_endpoint for validator in parameters.validators],
+        signer=signer,
+        subnet_id=parameters.subnet_id,
+        clock=process.clock,
+        timeout_seconds=settings.assignments.validator_timeout_seconds,
+    )
+    process.on_close(ledger.close)
+    roster = HttpRoster(
+        f"http://{network.endpoints.registry_http}",
+        clock=process.clock,
+        timeout_seconds=settings.registry.timeout_seconds,
+        healthy_seconds=settings.registry.healthy_seconds,
+    )
+    process.on_close(roster.close)
+    return Given(
+        ports=Ports(
+            root_layer=root_layer,
+            ledger=ledger,
+            roster=roster,
+            signer=signer,
+            clock=process.clock,
+            database=database,
+        ),
+        parameters=parameters,
+        settings=settings,
+        rules=matching_rules(settings, configuration.policy),
+        agent_rules=agent_rules(
+            settings,
+            configuration.policy,
+            signatures_checked=configuration.auth.matcher.mode is not AuthMode.OFF,
+        ),
+        metrics=MatcherMetrics(process.metrics),
+    )
+
+
+def _start_loops(process: Process, parts: Parts, settings: MatcherSettings) -> None:
+    process.loop("write_journal", parts.journal.run)
+    process.loop("record_assignments", parts.recorder.run)
+    process.loop("post_assignments", parts.outbox.run)
+    process.loop("watch_timers", parts.timer_watch.watch)
+    process.loop("watch_outcomes", parts.outcome_watch.watch)
+    process.loop("watch_intents", parts.intent_watch.watch)
+    process.loop("reconcile_intents", parts.intent_watch.reconcile)
+    process.loop("refresh_roster", parts.roster_watch.run)
+    process.loop("sample_gauges", partial(sample, measure=parts.measure))
+    process.loop(
+        "prune_journal",
+        partial(
+            prune,
+            journal=parts.journal,
+            matcher=parts.matcher,
+            retention_seconds=settings.intents.retention_seconds,
+        ),
+    )
+
+
+def _add_health(process: Process, parts: Parts) -> None:
+    """Ready means agents can be served; whether work given now can be finished is the third fact."""
+
+    def root_layer() -> Finding:
+        watch = parts.intent_watch
+        if watch.stream_failure is None or watch.listing_failure is None:
+            return OK
+        return Finding(False, f"no intents from RootLayer: {watch.listing_failure}", "SN-M312")
+
+    def posting() -> Finding:
+        failure = parts.outbox.failing_since
+        return (
+            OK
+            if failure is None
+            else Finding(False, f"assignments not posted: {failure}", "SN-M312")
+        )
+
+    def validators() -> Finding:
+        failure = parts.recorder.failing_since
+        return (
+            OK
+            if failure is None
+            else Finding(False, f"assignments not taken: {failure}", "SN-M310")
+        )
+
+    def outcomes() -> Finding:
+        failure = parts.outcome_watch.failure
+        return OK if failure is None else Finding(False, f"no outcomes: {failure}", "SN-M310")
+
+    process.health.add("ready", "root_layer", root_layer)
+    process.health.add("able_to_finalise", "posting", posting)
+    process.health.add("able_to_finalise", "validators", validators)
+    process.health.add("able_to_finalise", "outcomes", outcomes)
+
+
+def _port(configured: int | None, endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2]) if configured is None else configured

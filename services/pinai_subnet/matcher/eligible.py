@@ -1,0 +1,86 @@
+"""Who is awaited in a window, and who could not bid and why. Reads the agents and the streams, changes nothing."""
+
+from collections.abc import Iterator
+
+from pinai_subnet.matcher.agents import Agents
+from pinai_subnet.matcher.case import Case
+from pinai_subnet.matcher.refusal import Refusal
+from pinai_subnet.matcher.tasks import Tasks
+from pinai_subnet.matcher.updates import IntentStreams
+from pinai_subnet.protocol.ids import AgentId
+
+MAX_SURVEYED = 200
+"""How many agents an intent's story lists; a window close must not cost more in a network of thousands."""
+
+_SURVEY_KEPT_MS = 500
+
+
+class EligibleAgents:
+    """The eligible set of a type: agents that are connected and may work on it.
+
+    Connected means an open task stream, or an intent stream signed by the agent's address. An agent whose signed intent
+    streams all leave the type out is not awaited. With `waits_for_registered`, healthy agents of the registry that are
+    not connected are awaited too.
+    """
+
+    def __init__(
+        self, *, agents: Agents, tasks: Tasks, updates: IntentStreams, waits_for_registered: bool
+    ) -> None:
+        """Look at these."""
+        self._agents = agents
+        self._tasks = tasks
+        self._updates = updates
+        self._waits_for_registered = waits_for_registered
+        self._surveys: dict[str, tuple[int, tuple[str, ...], dict[str, Refusal]]] = {}
+
+    def all_have_bid(self, case: Case, *, now_ms: int) -> bool:
+        """Say whether somebody is awaited and everybody awaited has bid."""
+        awaited = False
+        intent_type = case.intent.intent_type
+        for agent_id in self._candidates():
+            if agent_id in case.excluded or not self._listens(agent_id, intent_type):
+                continue
+            if self._agents.judge(agent_id, intent_type, now_ms=now_ms) is not None:
+                continue
+            if agent_id not in case.bids:
+                return False
+            awaited = True
+        return awaited
+
+    def survey(
+        self, intent_type: str, *, now_ms: int
+    ) -> tuple[tuple[str, ...], dict[str, Refusal]]:
+        """Return the agents that may bid on a type, and the others with their reasons; a moment old at most."""
+        kept = self._surveys.get(intent_type)
+        if kept is not None and 0 <= now_ms - kept[0] < _SURVEY_KEPT_MS:
+            return kept[1], kept[2]
+        may: list[str] = []
+        may_not: dict[str, Refusal] = {}
+        for number, agent_id in enumerate(self._agents.known_ids()):
+            if number >= MAX_SURVEYED:
+                break
+            refusal = self._agents.judge(agent_id, intent_type, now_ms=now_ms)
+            if refusal is None:
+                may.append(agent_id)
+            else:
+                may_not[agent_id] = refusal
+        if len(self._surveys) >= 100:
+            self._surveys.clear()
+        self._surveys[intent_type] = (now_ms, tuple(sorted(may)), may_not)
+        return tuple(sorted(may)), may_not
+
+    def _candidates(self) -> Iterator[AgentId]:
+        yield from self._tasks.connected_ids()
+        if self._waits_for_registered:
+            yield from (i for i in self._agents.known_ids() if not self._tasks.connected(i))
+            return
+        signers = self._updates.signers()
+        if signers:
+            for state in self._agents:
+                if state.address in signers and not self._tasks.connected(state.agent_id):
+                    yield state.agent_id
+
+    def _listens(self, agent_id: AgentId, intent_type: str) -> bool:
+        address = self._agents.address_of(agent_id)
+        heard = self._updates.hears(address, intent_type) if address is not None else None
+        return heard is not False
