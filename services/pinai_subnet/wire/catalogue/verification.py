@@ -284,4 +284,47 @@ ENTRIES: tuple[Entry, ...] = (
         "that are all zero.",
         remedy="Correct the key that the message names in policy_config.yaml.",
     ),
+    Entry(
+        code="SN-V098",
+        title="RootLayer's answer does not fit",
+        cause="RootLayer answered a batch with another number of results than it has items. The"
+        " batch is sent again.",
+        remedy="Check the version of RootLayer; the protocol wants one result per item, in order.",
+    ),
+    Entry(
+        code="SN-V099",
+        title="The validators have no quorum",
+        cause="No leader is known, or fewer validators are connected than a majority, or than "
+        "the signatures that a batch needs.",
+        remedy="Start the missing validators and check the links between them: /api/v1/status "
+        "lists each peer.",
+    ),
+    Entry(
+        code="SN-V100",
+        title="The clocks of the validators differ",
+        cause="The log holds times that are seconds ahead of this machine's clock; the reason "
+        "names both.",
+        remedy="Synchronise the clocks of all validators (NTP or chrony).",
+    ),
+    Entry(
+        code="SN-V101",
+        title="Disk nearly full",
+        cause="The file system of the data directory has less free space than "
+        "`health.min_free_mb`.",
+        remedy="Free space or move the data directory to a larger disk; nothing is lost meanwhile.",
+    ),
+    Entry(
+        code="SN-V102",
+        title="Not this validator's key",
+        cause="The configured private key belongs to another validator, or to nobody in "
+        "network.yaml.",
+        remedy="Give each validator the key whose public key network.yaml lists under its id "
+        "(`subnetctl keys pubkey`).",
+    ),
+    Entry(
+        code="SN-V103",
+        title="Unknown validator id",
+        cause="The id given on the command line is not in network.yaml, or none was given.",
+        remedy="Start the validator with --id and one of the ids in network.yaml.",
+    ),
 )

@@ -1,0 +1,414 @@
+"""One validator process: settings in, running process out. The only place that knows which adapters it uses."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
+from pinai_subnet.adapters.signer.local import LocalSigner
+from pinai_subnet.adapters.signing_record.file import FileSigningRecord
+from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.node import ReplicatedLog
+from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.ports.replication import Peer, Replication
+from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
+from pinai_subnet.runtime.binding import address_text
+from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.runtime.errors import StartupError, cannot_start
+from pinai_subnet.runtime.grpc_server import GrpcServer
+from pinai_subnet.runtime.http_server import HttpServer, create_app
+from pinai_subnet.runtime.lifecycle import Process, run_process
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.runtime.settings import Loaded, SettingsLoader, read_private_key
+from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.runtime.stop import Stop
+from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
+from pinai_subnet.validator.api_http import add_routes
+from pinai_subnet.validator.archive import MIGRATIONS
+from pinai_subnet.validator.internal_api import LedgerServicer
+from pinai_subnet.validator.loops.observe import HealthChecks
+from pinai_subnet.validator.loops.register import RegisterValidator
+from pinai_subnet.validator.policy_settings import ValidatorPolicies, load_policies
+from pinai_subnet.validator.service import Surroundings, ValidatorService
+from pinai_subnet.validator.settings import FILE_NAME, ReplicationSection, ValidatorSettings
+from pinai_subnet.validator.state_machine import LedgerMachine
+from pinai_subnet.validator.status import StatusReport
+from pinai_subnet.wire.auth_file import AuthFile, load_auth
+from pinai_subnet.wire.authentication import AuthenticationInterceptor
+from pinai_subnet.wire.network_file import Network, load_network
+from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
+from pinai_subnet.wire.registry_client import RegistryClient
+from pinai_subnet.wire.status import grpc_status, http_problem
+
+GRACE_SECONDS = 15.0
+_HAND_OVER_SECONDS = 3.0
+_MESSAGE_BYTES = 10 * 1024 * 1024
+_HTTP_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that was read and found consistent before anything is opened."""
+
+    settings: ValidatorSettings
+    network: Network
+    me: ValidatorIdentity
+    policies: ValidatorPolicies
+    auth: AuthFile
+    signer: LocalSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where a started validator listens."""
+
+    grpc_port: int
+    http_port: int
+
+
+def main(arguments: Arguments) -> int:
+    """Run a validator until it is told to stop; return the exit status."""
+
+    async def build(process: Process) -> None:
+        await start(process, load(arguments))
+
+    return run_process(build, name="validator", grace_seconds=GRACE_SECONDS)
+
+
+def load(arguments: Arguments) -> Configuration:
+    """Read and check all files; raise one `StartupError` with every problem found."""
+    loader = SettingsLoader(os.environ)
+    loaded = loader.load(ValidatorSettings, arguments.config_dir / FILE_NAME)
+    network = load_network(loader, arguments.config_dir)
+    policies = load_policies(loader, arguments.config_dir)
+    auth = load_auth(loader, arguments.config_dir)
+    signer: LocalSigner | None = None
+    if loaded.ok:
+        with loader.collecting():
+            signer = _read_signer(loaded)
+        with loader.collecting():
+            replication_options(loaded.value.replication)
+    me: ValidatorIdentity | None = None
+    if network is not None:
+        with loader.collecting():
+            me = _identity(network.parameters, arguments)
+    if network is not None and me is not None and signer is not None:
+        with loader.collecting():
+            _check_key(network.parameters, me, signer, loaded.where("private_key"))
+    loader.finish()
+    if network is None or policies is None or auth is None or me is None or signer is None:
+        raise AssertionError("the loader reports what it could not load")
+    return Configuration(
+        settings=loaded.value, network=network, me=me, policies=policies, auth=auth, signer=signer
+    )
+
+
+def replication_options(section: ReplicationSection) -> ReplicationOptions:
+    """Return the engine's options; raise `StartupError` when they do not fit together."""
+    try:
+        return ReplicationOptions(
+            election_min_seconds=section.election_min_seconds,
+            election_max_seconds=section.election_max_seconds,
+            heartbeat_seconds=section.heartbeat_seconds,
+            compact_after_entries=section.compact_after_entries,
+            keep_entries=section.keep_entries,
+        )
+    except SubnetError as exc:
+        raise cannot_start(
+            exc.code, exc.message, where="replication", fix="correct it in validator.yaml"
+        ) from exc
+
+
+async def start(process: Process, configuration: Configuration) -> Listening:
+    """Start a validator in a process; return where it listens."""
+    service, directory = await _service(process, configuration)
+    checks = HealthChecks(
+        replica=service.replica,
+        quorum=service.quorum,
+        clock=process.clock,
+        directory=directory,
+        min_free_bytes=configuration.settings.health.min_free_mb * 1_048_576,
+    )
+    checks.add_to(process.health, service.progress)
+    await _start_log(process, service)
+    for name, loop in service.loops().items():
+        process.loop(name, loop)
+    listening = await _serve(process, configuration, service)
+    _join_registry(process, configuration)
+    get_logger().info(
+        "validator_listening",
+        id=configuration.me.id,
+        grpc_port=listening.grpc_port,
+        http_port=listening.http_port,
+    )
+    return listening
+
+
+async def _service(
+    process: Process, configuration: Configuration
+) -> tuple[ValidatorService, DataDirectory]:
+    settings, me = configuration.settings, configuration.me
+    parameters = configuration.network.parameters
+    identity = Identity(subnet_id=parameters.subnet_id, role="validator", node_id=me.id)
+    directory = DataDirectory.open(settings.data_dir / me.id, identity=identity)
+
+    async def release() -> None:
+        directory.close()
+
+    process.on_close(release)
+    record = _signing_record(directory.file("signing-record.log"), configuration.signer)
+
+    async def close_record() -> None:
+        record.close()
+
+    process.on_close(close_record)
+    database = await process.enter(
+        SqliteDatabase(
+            directory.file("archive.sqlite"),
+            MIGRATIONS,
+            identity=str(identity),
+            synchronous="NORMAL",
+        )
+    )
+    endpoints = configuration.network.endpoints
+    root_layer = GrpcRootLayer(
+        endpoints.rootlayer_grpc,
+        signer=configuration.signer,
+        subnet_id=parameters.subnet_id,
+        clock=process.clock,
+        tls=endpoints.rootlayer_tls,
+    )
+    process.on_close(root_layer.close)
+    world = Surroundings(
+        validator_id=me.id,
+        parameters=parameters,
+        policies=configuration.policies.book(),
+        hold_unknown=configuration.policies.unknown_assignment == "hold",
+        settings=settings,
+        signer=configuration.signer,
+        root_layer=root_layer,
+        signing_record=record,
+        archive=database,
+        clock=process.clock,
+        metrics=process.metrics,
+    )
+
+    def replication(machine: LedgerMachine) -> Replication:
+        return _replicated_log(configuration, machine, directory.file("log"))
+
+    return ValidatorService(world, replication), directory
+
+
+def _replicated_log(
+    configuration: Configuration, machine: LedgerMachine, directory: Path
+) -> ReplicatedLog:
+    parameters, me = configuration.network.parameters, configuration.me
+    listen = configuration.settings.listen
+    port = _port(listen.raft_port, me.raft_endpoint)
+    return ReplicatedLog(
+        me=_peer(me),
+        others=[_peer(other) for other in parameters.validators if other.id != me.id],
+        listen=address_text(listen.host, port),
+        cluster_id=parameters.subnet_id,
+        directory=directory,
+        state_machine=machine,
+        signer=configuration.signer,
+        options=replication_options(configuration.settings.replication),
+    )
+
+
+async def _start_log(process: Process, service: ValidatorService) -> None:
+    process.on_close(service.replication.stop)
+    try:
+        await service.start()
+    except (Damaged, Refused) as exc:
+        raise cannot_start(
+            exc.code,
+            exc.message,
+            where=None,
+            fix=f"`subnetctl explain {exc.code}` says what to do",
+        ) from exc
+
+    async def hand_over() -> None:
+        if service.replica.leading:
+            taken = await service.replication.hand_over(timeout_seconds=_HAND_OVER_SECONDS)
+            get_logger().info("leadership_handed_over", taken=taken)
+
+    process.on_drain("finish_reports", service.drain)
+    process.on_drain("hand_over_leadership", hand_over)
+
+
+async def _serve(
+    process: Process, configuration: Configuration, service: ValidatorService
+) -> Listening:
+    settings, me = configuration.settings, configuration.me
+    parameters = configuration.network.parameters
+    policies = configuration.policies.book()
+    verifier = configuration.auth.verifier(
+        "validator", subnet_id=parameters.subnet_id, clock=process.clock
+    )
+    closing = Stop(process.clock)
+    validator = ValidatorServicer(
+        reception=service.reception,
+        queries=service.queries,
+        replica=service.replica,
+        policies=policies,
+        parameters=parameters,
+        quorum=service.quorum,
+    )
+    validation = ValidationServicer(
+        queries=service.queries, policies=policies, quorum=service.quorum
+    )
+    ledger = LedgerServicer(
+        replica=service.replica,
+        parameters=parameters,
+        feed=service.feed,
+        closing=closing,
+        commands_in_flight=settings.intake.commands_in_flight,
+    )
+    grpc_server = await process.enter(
+        GrpcServer(
+            host=settings.listen.host,
+            port=_port(settings.listen.grpc_port, me.grpc_endpoint),
+            register=[
+                lambda server: register(server, validator, validation),
+                lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server),
+            ],
+            error_mapper=grpc_status,
+            interceptors=[AuthenticationInterceptor(verifier)],
+            max_message_bytes=_MESSAGE_BYTES,
+            max_concurrent_calls=settings.max_concurrent_calls,
+        )
+    )
+    app = create_app(
+        title="PinAI Subnet validator",
+        version=VERSION,
+        error_mapper=http_problem,
+        health=process.health,
+        metrics=process.metrics,
+        docs=settings.docs,
+        max_body_bytes=_MESSAGE_BYTES,
+        timeout_seconds=_HTTP_TIMEOUT_SECONDS,
+    )
+    status = StatusReport(
+        replica=service.replica,
+        queries=service.queries,
+        parameters=parameters,
+        quorum=service.quorum,
+        policies=policies,
+        version=VERSION,
+        clock=process.clock,
+    )
+    add_routes(
+        app,
+        reception=service.reception,
+        queries=service.queries,
+        status=status,
+        verifier=verifier,
+        clock=process.clock,
+    )
+    http_server = await process.enter(
+        HttpServer(
+            app,
+            host=settings.listen.host,
+            port=_port(settings.listen.http_port, me.http_endpoint),
+        )
+    )
+
+    async def end_streams() -> None:
+        closing.set()
+        await ledger.drain()
+        await grpc_server.stop()
+
+    process.on_drain("end_streams", end_streams)
+    return Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+
+
+def _join_registry(process: Process, configuration: Configuration) -> None:
+    section = configuration.settings.registry
+    if not section.enabled:
+        return
+    client = RegistryClient(
+        endpoint=configuration.network.endpoints.registry_http,
+        subnet_id=configuration.network.parameters.subnet_id,
+        clock=process.clock,
+        signer=configuration.signer,
+        timeout_seconds=3.0,
+    )
+    process.on_close(client.close)
+    loop = RegisterValidator(
+        client=client,
+        validator_id=configuration.me.id,
+        http_endpoint=configuration.me.http_endpoint,
+        heartbeat_seconds=section.heartbeat_seconds,
+    )
+    process.loop("register_validator", loop.run)
+
+
+def _read_signer(loaded: Loaded[ValidatorSettings]) -> LocalSigner:
+    settings = loaded.value
+    where = loaded.where("private_key_file" if settings.private_key_file else "private_key")
+    return LocalSigner(read_private_key(settings.private_key, settings.private_key_file, where))
+
+
+def _identity(parameters: NetworkParameters, arguments: Arguments) -> ValidatorIdentity:
+    known = ", ".join(member.id for member in parameters.validators)
+    if arguments.id is None:
+        raise cannot_start(
+            "SN-V103",
+            f"no validator id was given; network.yaml knows {known}",
+            where="--id",
+            fix="add --id and one of them",
+        )
+    me = parameters.validator(arguments.id)
+    if me is None:
+        raise cannot_start(
+            "SN-V103",
+            f"{arguments.id!r} is not a validator of this network; network.yaml knows {known}",
+            where="--id",
+            fix="use one of them, or add the validator to network.yaml on every member",
+        )
+    return me
+
+
+def _check_key(
+    parameters: NetworkParameters, me: ValidatorIdentity, signer: LocalSigner, where: str
+) -> None:
+    if signer.public_key == me.public_key:
+        return
+    owner = parameters.validator_at(signer.address)
+    whose = f"that is {owner.id}'s" if owner else "which belongs to no validator in network.yaml"
+    raise cannot_start(
+        "SN-V102",
+        f"{me.id}: the key derives to {signer.public_key.hex()[:16]}… ({whose}), "
+        f"but network.yaml says {me.public_key.hex()[:16]}…",
+        where=where,
+        fix=f"give {me.id} its own key, or correct its public_key in network.yaml",
+    )
+
+
+def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:
+    try:
+        return FileSigningRecord(path, address=signer.address)
+    except (Damaged, Refused) as exc:
+        raise _unusable(exc, path) from exc
+
+
+def _unusable(exc: Damaged | Refused, path: Path) -> StartupError:
+    return cannot_start(
+        exc.code,
+        exc.message,
+        where=str(path),
+        fix=f"do not delete it; `subnetctl explain {exc.code}` says what to do",
+    )
+
+
+def _peer(member: ValidatorIdentity) -> Peer:
+    return Peer(id=member.id, address=member.address, endpoint=member.raft_endpoint)
+
+
+def _port(configured: int | None, endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2]) if configured is None else configured

@@ -1,0 +1,81 @@
+"""What an operator reads of the agreed history: outcomes as log lines and counters. Changes nothing."""
+
+from collections.abc import Sequence
+
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.validator.events import (
+    BatchFinal,
+    DoubleSignFound,
+    EpochSealed,
+    Event,
+    HeldReportDropped,
+    StageReached,
+)
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.records import Stage
+from pinai_subnet.validator.replica import Replica
+
+_ENDS_BADLY = (Stage.REJECTED, Stage.EXPIRED, Stage.SETTLEMENT_REFUSED)
+
+
+class Chronicle:
+    """Logs one line per outcome, not per step."""
+
+    def __init__(self, *, replica: Replica, metrics: ValidatorMetrics) -> None:
+        """Look details up in this replica's ledger."""
+        self._replica = replica
+        self._metrics = metrics
+        self._log = get_logger()
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Tell what has happened."""
+        for event in events:
+            match event:
+                case StageReached(stage=stage) if stage in _ENDS_BADLY:
+                    self._log.info(
+                        "assignment_" + stage.name.lower(),
+                        intent_id=event.intent_id,
+                        assignment_id=event.assignment_id,
+                        code=event.code,
+                        reason=event.reason,
+                    )
+                case HeldReportDropped():
+                    self._log.info(
+                        "held_report_dropped",
+                        intent_id=event.intent_id,
+                        assignment_id=event.assignment_id,
+                        agent_id=event.agent_id,
+                        code=event.code,
+                        reason=event.reason,
+                    )
+                case BatchFinal(epoch=epoch):
+                    self._final(epoch)
+                case DoubleSignFound(epoch=epoch, validator_id=validator_id):
+                    self._metrics.double_signs.add()
+                    self._log.error(
+                        "double_sign_found", epoch=epoch, validator_id=validator_id, code="SN-K101"
+                    )
+                case EpochSealed(epoch=epoch):
+                    self._log.debug("epoch_sealed", epoch=epoch)
+                case _:
+                    pass
+
+    def _final(self, number: int) -> None:
+        def read(ledger: Ledger) -> tuple[int, list[float], list[str]]:
+            epoch = ledger.epoch(number)
+            if epoch is None or epoch.final_at_ms is None:
+                return 0, [], []
+            states = [ledger.assignment(key.assignment_id) for key in epoch.keys]
+            received = [
+                state.times[Stage.REPORTED]
+                for state in states
+                if state is not None and Stage.REPORTED in state.times
+            ]
+            seconds = [(epoch.final_at_ms - at_ms) / 1000 for at_ms in received]
+            return len(epoch.items), seconds, list(epoch.signatures)
+
+        items, seconds, signers = self._replica.read(read)
+        for value in seconds:
+            self._metrics.final_seconds.observe(value)
+        self._log.info("batch_final", epoch=number, items=items, signers=signers)

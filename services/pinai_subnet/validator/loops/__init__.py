@@ -1,0 +1,1 @@
+"""The named background loops of a validator, one file per duty."""

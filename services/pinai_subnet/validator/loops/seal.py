@@ -1,0 +1,59 @@
+"""Seal: the leader fixes the next epoch's content and order as soon as something is verified. Followers do nothing."""
+
+from pinai_subnet.protocol.reports import ReportKey
+from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.validator.applied import ReplyStatus
+from pinai_subnet.validator.commands import Seal
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.replica import Replica
+
+
+class SealEpochs:
+    """Seals adaptively: at once when idle; with epochs open, what is verified gathers for the next one."""
+
+    def __init__(
+        self,
+        *,
+        replica: Replica,
+        clock: Clock,
+        max_items: int,
+        max_open_epochs: int,
+        min_interval_seconds: float,
+    ) -> None:
+        """At most `max_open_epochs` wait for signatures at a time, and seals keep `min_interval_seconds` apart."""
+        self._replica = replica
+        self._clock = clock
+        self._max_items = max_items
+        self._max_open_epochs = max_open_epochs
+        self._min_interval_seconds = min_interval_seconds
+        self._sealed_at = float("-inf")
+        self._log = get_logger()
+
+    async def work(self) -> bool:
+        """Seal one epoch if there is something to seal; return whether it was sealed."""
+        if not self._replica.leading:
+            return False
+        epoch, keys, open_epochs = self._replica.read(self._sealable)
+        if not keys or open_epochs >= self._max_open_epochs:
+            return False
+        wait = self._sealed_at + self._min_interval_seconds - self._clock.monotonic()
+        if wait > 0:
+            await self._clock.sleep(wait)
+            return True
+        self._sealed_at = self._clock.monotonic()
+        replies = await self._replica.propose(
+            lambda stamp: Seal(
+                stamp=stamp, epoch=epoch, keys=tuple(keys), timestamp=stamp.at_ms // 1000
+            )
+        )
+        if replies[0].status is ReplyStatus.REJECTED:
+            # Another leader sealed meanwhile: expected around an election, the next turn sees its epoch.
+            self._log.debug("seal_refused", epoch=epoch, code=replies[0].code)
+            return False
+        self._log.debug("epoch_sealed", epoch=epoch, items=len(keys))
+        return True
+
+    def _sealable(self, ledger: Ledger) -> tuple[int, list[ReportKey], int]:
+        open_epochs = sum(1 for epoch in ledger.epochs() if epoch.final_at_ms is None)
+        return ledger.next_epoch, list(ledger.sealable(self._max_items)), open_epochs

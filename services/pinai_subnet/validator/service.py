@@ -1,0 +1,242 @@
+"""One validator, put together around its ports: ledger, reception, duties and queries. Opens nothing by itself."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pinai_subnet.ports.replication import Replication
+from pinai_subnet.ports.root_layer import RootLayer
+from pinai_subnet.ports.signer import Signer
+from pinai_subnet.ports.signing_record import SigningRecord
+from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.protocol.quorum import quorum_of
+from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.health import Progress
+from pinai_subnet.runtime.lifecycle import Loop
+from pinai_subnet.runtime.metrics import Metrics
+from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.validator.applied import Applied
+from pinai_subnet.validator.archive import Archive
+from pinai_subnet.validator.chronicle import Chronicle
+from pinai_subnet.validator.events import (
+    BatchFinal,
+    BatchSettled,
+    EpochSealed,
+    ReportReceived,
+    StageReached,
+)
+from pinai_subnet.validator.feed import EventFeed
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.limits import LedgerLimits
+from pinai_subnet.validator.loops.archive import ArchiveChanges, Changes
+from pinai_subnet.validator.loops.duty import Duty
+from pinai_subnet.validator.loops.expire import ExpireOverdue
+from pinai_subnet.validator.loops.observe import Observer
+from pinai_subnet.validator.loops.seal import SealEpochs
+from pinai_subnet.validator.loops.settle import SettleEpochs
+from pinai_subnet.validator.loops.sign import SignEpochs
+from pinai_subnet.validator.loops.verify import VerifyReports
+from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.policy import PolicyBook
+from pinai_subnet.validator.queries import Queries
+from pinai_subnet.validator.reception import Reception
+from pinai_subnet.validator.replica import Replica
+from pinai_subnet.validator.settings import ValidatorSettings
+from pinai_subnet.validator.state_machine import LedgerMachine
+
+_ARCHIVE_EVERY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a validator needs from the world. Everything here is open and is closed by whoever opened it."""
+
+    validator_id: ValidatorId
+    parameters: NetworkParameters
+    policies: PolicyBook
+    hold_unknown: bool
+    settings: ValidatorSettings
+    signer: Signer
+    root_layer: RootLayer
+    signing_record: SigningRecord
+    archive: SqliteDatabase
+    clock: Clock
+    metrics: Metrics
+
+
+class ValidatorService:
+    """The parts of one validator, wired. Give `machine` to a replication engine, then `start` with that engine."""
+
+    def __init__(
+        self,
+        world: Surroundings,
+        replication: Callable[[LedgerMachine], Replication],
+        *,
+        limits: LedgerLimits | None = None,
+    ) -> None:
+        """`replication` makes the engine that will apply the log to the machine it is given."""
+        self.world = world
+        parameters, settings = world.parameters, world.settings
+        self.quorum = quorum_of(
+            len(parameters.validators),
+            parameters.threshold_numerator,
+            parameters.threshold_denominator,
+        )
+        self.feed = EventFeed()
+        self.metrics = ValidatorMetrics(world.metrics)
+        self._changes = Changes()
+        self.machine = LedgerMachine(
+            ledger=Ledger(parameters, limits or LedgerLimits()),
+            parameters=parameters,
+            listener=self._applied,
+        )
+        self.replication = replication(self.machine)
+        self.replica = Replica(
+            validator_id=world.validator_id,
+            subnet_id=parameters.subnet_id,
+            signer=world.signer,
+            replication=self.replication,
+            machine=self.machine,
+            clock=world.clock,
+            timeout_seconds=settings.replication.submit_timeout_seconds,
+        )
+        self.reception = Reception(
+            replica=self.replica,
+            limits=settings.intake.limits(),
+            hold_unknown=world.hold_unknown,
+            clock=world.clock,
+            metrics=self.metrics,
+        )
+        self._archive = Archive(world.archive)
+        self._archiving = ArchiveChanges(
+            changes=self._changes,
+            archive=self._archive,
+            read=self.replica.read,
+            clock=world.clock,
+            keep_days=settings.archive.keep_days,
+            max_records=settings.archive.max_records,
+            metrics=self.metrics,
+        )
+        self.queries = Queries(
+            replica=self.replica, archive=self._archive, catch_up=self._archiving.catch_up
+        )
+        self.progress = {
+            name: Progress(
+                clock=world.clock,
+                within_seconds=settings.health.stalled_after_seconds,
+                what=what,
+                code="SN-V094",
+            )
+            for name, what in (
+                ("verify", "verdicts on received reports"),
+                ("sign", "signatures of sealed epochs"),
+                ("settle", "submission of final epochs to RootLayer"),
+            )
+        }
+        self.feed.on_events(self.reception.arrivals.on_events)
+        self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
+
+    async def start(self) -> None:
+        """Start the replicated log; the loops may start when this returns."""
+        self.feed.bind(asyncio.get_running_loop())
+        self._changes.archived_index = await self._archive.applied_index()
+        await self.replication.start()
+
+    def loops(self) -> Mapping[str, Loop]:
+        """Return the background loops by name."""
+        observer = Observer(
+            replica=self.replica, feed=self.feed, clock=self.world.clock, metrics=self.metrics
+        )
+        duties = {duty.name: duty.run for duty in self._duties()}
+        return {"observe_replication": observer.run, **duties}
+
+    async def drain(self) -> None:
+        """Let whoever waits for a receipt have it, then archive what is left."""
+        await self.reception.drain()
+        await self._archiving.catch_up()
+
+    def _duties(self) -> Sequence[Duty]:
+        world, feed = self.world, self.feed
+        settings = world.settings
+        tick = settings.safety_tick_seconds
+        verify = VerifyReports(
+            replica=self.replica,
+            policies=world.policies,
+            signer=world.signer,
+            subnet_id=world.parameters.subnet_id,
+            group=settings.verify.group,
+            progress=self.progress["verify"],
+            metrics=self.metrics,
+        )
+        seal = SealEpochs(
+            replica=self.replica,
+            clock=world.clock,
+            max_items=settings.seal.max_items,
+            max_open_epochs=settings.seal.max_open_epochs,
+            min_interval_seconds=settings.seal.min_interval_seconds,
+        )
+        sign = SignEpochs(
+            replica=self.replica,
+            signer=world.signer,
+            record=world.signing_record,
+            progress=self.progress["sign"],
+            metrics=self.metrics,
+        )
+        settle = SettleEpochs(
+            replica=self.replica,
+            root_layer=world.root_layer,
+            refused_attempts=settings.settle.refused_attempts,
+            progress=self.progress["settle"],
+            metrics=self.metrics,
+        )
+        expire = ExpireOverdue(replica=self.replica, clock=world.clock)
+        return (
+            Duty(
+                name="verify_reports",
+                work=verify.work,
+                signal=feed.signal(ReportReceived),
+                tick_seconds=tick,
+            ),
+            Duty(
+                name="seal_epochs",
+                work=seal.work,
+                signal=feed.signal(StageReached, BatchFinal, BatchSettled),
+                tick_seconds=tick,
+            ),
+            Duty(
+                name="sign_epochs",
+                work=sign.work,
+                signal=feed.signal(EpochSealed),
+                tick_seconds=tick,
+            ),
+            Duty(
+                name="settle_epochs",
+                work=settle.work,
+                signal=feed.signal(BatchFinal, BatchSettled),
+                tick_seconds=tick,
+                backoff=settings.settle.backoff(),
+            ),
+            Duty(
+                name="expire_overdue",
+                work=expire.work,
+                signal=feed.signal(),
+                tick_seconds=settings.expire_every_seconds,
+            ),
+            Duty(
+                name="archive_changes",
+                work=self._archiving.work,
+                signal=feed.signal(),
+                tick_seconds=_ARCHIVE_EVERY_SECONDS,
+            ),
+        )
+
+    def _applied(self, index: int, applied: Applied) -> None:
+        """Take one applied command from the engine's thread: note it for the archive, hand its events on."""
+        restored = not applied.replies and not applied.events
+        if restored:
+            self._changes.note(index, applied, None)
+            self.feed.wake_all()
+            return
+        self.machine.read(lambda ledger: self._changes.note(index, applied, ledger))
+        self.feed.publish(applied.events)

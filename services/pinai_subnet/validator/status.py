@@ -1,0 +1,142 @@
+"""The status document of a validator: replication, both quorums, epochs, backlog, digests. Reads only."""
+
+from hashlib import sha256
+
+import msgspec
+
+from pinai_subnet.ports.replication import ReplicationStatus
+from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.protocol.quorum import Quorum
+from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.validator.documents import Document, hexed
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.policy import PolicyBook
+from pinai_subnet.validator.queries import Queries
+from pinai_subnet.validator.replica import Replica
+from pinai_subnet.validator.roots import parameters_hash, validator_set_id
+
+
+class StatusReport:
+    """What `subnetctl status` and a dashboard show of one validator."""
+
+    def __init__(
+        self,
+        *,
+        replica: Replica,
+        queries: Queries,
+        parameters: NetworkParameters,
+        quorum: Quorum,
+        policies: PolicyBook,
+        version: str,
+        clock: Clock,
+    ) -> None:
+        """Take what does not change."""
+        self._replica = replica
+        self._queries = queries
+        self._parameters = parameters
+        self._quorum = quorum
+        self._version = version
+        self._clock = clock
+        self._started_at = clock.now()
+        self._config_digest = config_digest(parameters, policies)
+
+    def document(self) -> Document:
+        """Return the whole status."""
+        status = self._replica.status()
+        return {
+            "id": self._replica.validator_id,
+            "version": self._version,
+            "subnet_id": self._parameters.subnet_id,
+            "now_ms": int(self._clock.now() * 1000),
+            "uptime_seconds": round(self._clock.now() - self._started_at, 1),
+            "replication": _replication(status),
+            "quorum": self._quorums(status),
+            "validators": [
+                {
+                    "id": member.id,
+                    "address": member.address,
+                    **self._activity(member.id),
+                }
+                for member in self._parameters.validators
+            ],
+            "config_digest": self._config_digest,
+            **self._replica.read(_ledger),
+        }
+
+    def _activity(self, validator_id: str) -> Document:
+        activity = self._queries.activity(validator_id)
+        return {
+            "signed": activity.epochs_signed,
+            "expected": activity.epochs_sealed,
+            "reports_judged": activity.reports_verified,
+            "last_active_ms": activity.last_active_ms,
+        }
+
+    def _quorums(self, status: ReplicationStatus) -> Document:
+        quorum = self._quorum
+        connected = 1 + sum(peer.connected for peer in status.peers)
+        return {
+            "validators": quorum.members,
+            "connected": connected,
+            "raft_majority": quorum.raft_majority,
+            "raft_spares": quorum.raft_spares,
+            "raft_spares_now": connected - quorum.raft_majority,
+            "required_signatures": quorum.required_signatures,
+            "signature_spares": quorum.signature_spares,
+            "signature_spares_now": connected - quorum.required_signatures,
+        }
+
+
+def config_digest(parameters: NetworkParameters, policies: PolicyBook) -> str:
+    """Return a digest that is equal on validators with the same network file and the same policies."""
+    shared = {
+        "validator_set": validator_set_id(parameters),
+        "parameters": parameters_hash(parameters).hex(),
+        "policies": msgspec.to_builtins(policies),
+    }
+    return hexed(sha256(msgspec.json.encode(shared, order="sorted")).digest())
+
+
+def _replication(status: ReplicationStatus) -> Document:
+    return {
+        "role": status.role,
+        "leader_id": status.leader_id,
+        "term": status.term,
+        "last_index": status.last_index,
+        "commit_index": status.commit_index,
+        "applied_index": status.applied_index,
+        "has_quorum": status.has_quorum,
+        "tick_lag_seconds": round(status.tick_lag_seconds, 4),
+        "failure": status.failure,
+        "peers": [
+            {
+                "id": peer.id,
+                "connected": peer.connected,
+                "last_heard_seconds": peer.last_heard_seconds,
+                "lag": peer.lag,
+            }
+            for peer in status.peers
+        ],
+    }
+
+
+def _ledger(ledger: Ledger) -> Document:
+    final = next((e.epoch for e in ledger.epochs() if e.final_at_ms is not None), 0)
+    settled = next((e.epoch for e in ledger.epochs() if e.settled_at_ms is not None), 0)
+    return {
+        "state": {
+            "index": ledger.index,
+            "digest": hexed(ledger.state_digest()),
+            "now_ms": ledger.now_ms,
+            "sequence": ledger.sequence,
+        },
+        "assignments": {stage.name.lower(): count for stage, count in ledger.counts().items()},
+        "epochs": {
+            "sealed": ledger.next_epoch - 1,
+            "final": final,
+            "settled": settled,
+            "open": sum(epoch.final_at_ms is None for epoch in ledger.epochs()),
+            "settlement_backlog": len(ledger.unsettled_final_epochs()),
+        },
+        "double_signs": len(ledger.double_signs()),
+    }
