@@ -1,4 +1,8 @@
-"""The items of ledger commands as msgpack arrays with raw ids, and back. Whole commands are in `command_bodies`."""
+"""The items of ledger commands as msgpack arrays with raw ids, and back. Whole commands are in `command_bodies`.
+
+Only ids and addresses have fixed lengths here. Everything else is for the ledger to refuse, item by item: one bad item
+must not make the command unreadable and so refuse the good ones beside it.
+"""
 
 from functools import lru_cache
 from typing import Annotated
@@ -41,14 +45,14 @@ class RecordItem(Struct, array_like=True, frozen=True):
     agent_address: Place
     status: AssignmentStatus
     matcher: Place
-    signature: Signature
+    signature: bytes
     agent_id: str
     intent_type: str
-    assigned_at: Number
-    deadline: Number
-    attempt: Number
+    assigned_at: int
+    deadline: int
+    attempt: int
     intent_params_hash: bytes
-    record_signature: Signature
+    record_signature: bytes
 
 
 class EvidenceItem(Struct, array_like=True, frozen=True):
@@ -72,11 +76,11 @@ class ReportItem(Struct, array_like=True, frozen=True):
     agent_id: str
     status: ReportStatus
     result_data: bytes
-    timestamp: Number
+    timestamp: int
     evidence: EvidenceItem | None
     error: tuple[str, str, bytes] | None
     signature: bytes
-    root_height: Annotated[int, Meta(ge=0)]
+    root_height: int
     root: bytes
     root_proof: bytes
     signer: Place | None
@@ -93,13 +97,13 @@ class VerdictItem(Struct, array_like=True, frozen=True):
     """One verdict."""
 
     key: KeyItem
-    report_digest: Hash
+    report_digest: bytes
     passed: bool
     code: str
     reason: str
     rules: tuple[str, ...]
     policy_id: str
-    signature: Signature
+    signature: bytes
 
 
 def encode_record(record: AssignmentRecord) -> RecordItem:

@@ -322,7 +322,9 @@ def _signed_by(
 def _bounded(result: ItemSettlement) -> ItemSettlement:
     """RootLayer's words are free text: too long ones are cut, since refusing them would never settle the epoch."""
     return ItemSettlement(
-        ok=result.ok,
-        message=result.message[:_MAX_MESSAGE],
-        receipt_id=result.receipt_id[:_MAX_MESSAGE],
+        ok=result.ok, message=_cut(result.message), receipt_id=_cut(result.receipt_id)
     )
+
+
+def _cut(text: str) -> str:
+    return text[:_MAX_MESSAGE].encode(errors="replace").decode()
