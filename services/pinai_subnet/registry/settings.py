@@ -1,24 +1,32 @@
 """The registry's knobs: `registry.yaml`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from pinai_subnet.registry.admission import AdmissionLimits
 from pinai_subnet.registry.roster import Lifetimes
 from pinai_subnet.runtime.settings import Settings
 
 FILE_NAME = "registry.yaml"
-Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Port = Annotated[Annotated[int, Field(ge=0, le=65_535)] | None, BeforeValidator(_empty_is_none)]
 
 
 class ListenSection(Settings):
     """Where the registry listens."""
 
     host: str = "127.0.0.1"
-    http_port: Port = 8101
-    grpc_port: Port = 8102
+    http_port: Port = None
+    """None: the port of `endpoints.registry_http` in network.yaml; 0: a free one."""
+    grpc_port: Port = None
+    """None: the port of `endpoints.registry_grpc` in network.yaml; 0: a free one."""
 
 
 class LifetimesSection(Settings):

@@ -97,7 +97,7 @@ async def running(
             health=health,
             metrics=metrics,
             max_body_bytes=16_384,
-            timeout_seconds=1.0,
+            timeout_seconds=0.5,
         )
         add_routes(app, registry, verifier)
         servicer = RegistryServicer(registry)
@@ -236,7 +236,7 @@ async def test_bodies_are_limited_in_size_and_time(registry: Running) -> None:
 
     async def drip() -> AsyncIterator[bytes]:
         yield b"{"
-        await asyncio.sleep(5)
+        await asyncio.sleep(1)
 
     assert (await registry.http.post("/agents", content=drip())).status_code == 408
 
