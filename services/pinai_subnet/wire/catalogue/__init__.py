@@ -1,6 +1,7 @@
 """The one list of error codes, each with cause and remedy; everything that explains a code reads it from here."""
 
 from pinai_subnet.wire.catalogue import (
+    agents,
     config,
     host,
     keys,
@@ -18,6 +19,7 @@ from pinai_subnet.wire.catalogue.entry import Entry
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
     for area in (
+        agents,
         config,
         host,
         keys,
