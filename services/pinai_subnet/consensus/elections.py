@@ -52,6 +52,8 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         self._options = options
         self._journal = journal
         self._links = transport
+        self.may_vote = True
+        """False while this member is rejoining: it then neither votes nor stands."""
         self._heard_leader_at = 0.0
         self._pre_votes: set[str] = set()
         self._pre_vote_term = 0
@@ -194,6 +196,8 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
 
     def _SyncObj__connectedToAnyone(self) -> bool:  # noqa: N802  # pysyncobj's name
         """Decide whether an expired deadline may start an election; pysyncobj asks this on every tick after it."""
+        if not self.may_vote:
+            return False
         if not self.peers() or self._SyncObj__transferInProgress:
             return True
         wanted = self.term() + 1
@@ -216,6 +220,8 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             self._links.send(node, Alive(term=self.term()))
             return
         if self.leads() or self._leader_is_alive(self._options.election_min_seconds):
+            return
+        if not self.may_vote:
             return
         last = self._journal[-1]
         if (asked.last_term, asked.last_index) >= (last[2], last[1]):
@@ -251,6 +257,8 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             case PreVoteGranted():
                 if message.term == self._pre_vote_term:
                     self._pre_votes.add(node.id)
+            case RequestVote() if not self.may_vote:
+                self._see_term(message.term)
             case RequestVote():
                 fields = {
                     "type": "request_vote",
@@ -264,7 +272,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
                     self.leader_changed()
             case VoteGranted():
                 self._count_vote(node, message.term)
-            case TimeoutNow():
+            case TimeoutNow() if self.may_vote:
                 original(node, {"type": "timeout_now", "term": message.term})
             case Alive():
                 self._see_term(message.term)

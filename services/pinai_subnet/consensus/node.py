@@ -1,6 +1,7 @@
 """The replicated log for asyncio code: the `Replication` port over the engine and its thread. No rules of Raft here."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
+from pinai_subnet.consensus.rejoin import end_rejoin, forgot_votes, rejoining
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -28,6 +30,7 @@ from pinai_subnet.ports.signer import Signer
 _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.02
+_REJOIN_SECONDS = 5.0
 
 
 class ReplicatedLog(Replication):
@@ -68,6 +71,7 @@ class ReplicatedLog(Replication):
         self._failure: DependencyError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open_requests: set[Request] = set()
+        self._rejoining: asyncio.Task[None] | None = None
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -80,6 +84,21 @@ class ReplicatedLog(Replication):
         await asyncio.to_thread(self._open)
         self._thread = threading.Thread(target=self._run, name=f"raft-{self._me.id}", daemon=True)
         self._thread.start()
+        if rejoining(self._directory):
+            self._rejoining = asyncio.create_task(self._rejoin(), name="rejoin_group")
+
+    async def _rejoin(self) -> None:
+        """Earn the vote back: hold everything that was committed before this member returned; see `rejoin`."""
+        engine = self._require_engine()
+        _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
+        if forgot_votes(self._directory):
+            await asyncio.sleep(self._options.rejoin_wait_seconds)
+        while not engine.may_vote:
+            with contextlib.suppress(Unreachable):
+                index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
+                await asyncio.to_thread(end_rejoin, self._directory)
+                engine.may_vote = True
+                _log.info("raft_rejoin_finished", index=index)
 
     def _open(self) -> None:
         seams.check_version()
@@ -88,10 +107,16 @@ class ReplicatedLog(Replication):
         self._lock = DirectoryLock(self._directory)
         try:
             refuse_marked(self._directory)
+            self._check_rejoin()
             self._engine = self._build()
+            self._engine.may_vote = not rejoining(self._directory)
         except BaseException:
             self._lock.release()
             raise
+
+    def _check_rejoin(self) -> None:
+        if rejoining(self._directory) and not self._others:
+            raise Refused("SN-R018", "a group of one has nobody to rejoin")
 
     def _check_group(self) -> None:
         names = [self._me.id, *(peer.id for peer in self._others)]
@@ -160,6 +185,9 @@ class ReplicatedLog(Replication):
     async def stop(self) -> None:
         """Stop the loop, sync and close; requests that wait fail with SN-R023. Safe to call twice."""
         self._stopping.set()
+        if self._rejoining is not None:
+            self._rejoining.cancel()
+            await asyncio.gather(self._rejoining, return_exceptions=True)
         if self._engine is not None and self._thread is not None and self._thread.is_alive():
             self._engine.wake()
             await asyncio.to_thread(self._thread.join)

@@ -36,6 +36,8 @@ class ReplicationOptions:
     max_command_bytes: int = 8 * MEBIBYTE
     max_snapshot_bytes: int = 1024 * MEBIBYTE
     snapshot_chunk_bytes: int = 256 * 1024
+    rejoin_wait_seconds: float = 5.0
+    """How long a member that lost term and vote stays without a vote at least; several election timeouts."""
     max_pending_requests: int = 20_000
     """Requests waiting on this node (for a leader, for commit or for apply) before new ones are refused."""
     max_pending_bytes: int = 128 * MEBIBYTE

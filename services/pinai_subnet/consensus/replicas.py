@@ -190,11 +190,13 @@ class Replicas(Elections):
             self._speak = True
 
     def _SyncObj__onNodeConnected(self, node: Node) -> None:  # noqa: N802  # pysyncobj's name
+        """Ask a returning follower where it stands: it may have lost entries that it once confirmed."""
         super()._SyncObj__onNodeConnected(node)
         if self.leads():
             matched = self._SyncObj__raftMatchIndex[node]
             if matched:
                 self._SyncObj__raftNextIndex[node] = matched + 1
+                self._SyncObj__raftMatchIndex[node] = 0
             self._speak = True
 
     # -- follower --------------------------------------------------------------------------------------

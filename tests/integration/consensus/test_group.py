@@ -16,6 +16,7 @@ from tests.integration.consensus.cluster import (
 )
 
 from pinai_subnet.consensus.node import ReplicatedLog
+from pinai_subnet.consensus.rejoin import prepare_rejoin, rejoining
 from pinai_subnet.ports.errors import Damaged, Refused, Unreachable
 from pinai_subnet.protocol.errors import Exhausted
 
@@ -290,4 +291,68 @@ async def test_lost_snapshot_behind_a_compacted_journal_is_refused(tmp_path: Pat
     await group.stop()
     (tmp_path / "v0" / "snapshot").unlink()
     with pytest.raises(Damaged, match="SN-R014"):
+        await group.make(0).start()
+
+
+@pytest.mark.parametrize("victim", ["journal", "meta", "snapshot"])
+async def test_damaged_member_rejoins_without_a_vote_and_fetches_everything(
+    tmp_path: Path, victim: str
+) -> None:
+    options = replace(
+        FAST,
+        compact_after_entries=50,
+        keep_entries=5,
+        segment_entries=10,
+        rejoin_wait_seconds=0.2,
+    )
+    group = Cluster(tmp_path, options=options)
+    await group.start()
+    for first in range(0, 200, 20):
+        await write(group.nodes[0], first, first + 20)
+    await group.settled()
+    await group.stop(0)
+    directory = tmp_path / "v0"
+    names = {"journal": max(directory.glob("*.seg")).name, "meta": "meta", "snapshot": "snapshot"}
+    path = directory / names[victim]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Damaged):
+        await group.make(0).start()
+    with pytest.raises(Damaged, match="SN-R017"):
+        await group.make(0).start()
+    aside = prepare_rejoin(directory, cluster=CLUSTER, node="v0")
+    assert any(aside.iterdir())
+    await group.start(0)
+    await eventually(lambda: not rejoining(directory))
+    await group.nodes[0].barrier(timeout_seconds=10)
+    assert group.machines[0].values.keys() == {f"k{n}" for n in range(200)}
+    await group.stop()
+
+
+async def test_rejoining_member_does_not_help_to_elect(tmp_path: Path) -> None:
+    group = Cluster(tmp_path)
+    await group.start()
+    await write(group.nodes[0], 0, 20)
+    await group.stop()
+    prepare_rejoin(tmp_path / "v0", cluster=CLUSTER, node="v0")
+    await group.start(0, 1)
+    await asyncio.sleep(1.0)
+    assert all(node.status().role != "leader" for node in group.nodes.values())
+    await group.start(2)
+    await group.nodes[0].barrier(timeout_seconds=15)
+    assert len(group.machines[0].values) == 20
+    await group.stop()
+
+
+async def test_rejoin_is_refused_where_it_makes_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="SN-R018"):
+        prepare_rejoin(tmp_path, cluster=CLUSTER, node="v0")
+    group = Cluster(tmp_path, size=1)
+    await group.start()
+    await group.stop()
+    with pytest.raises(Refused, match="SN-R004"):
+        prepare_rejoin(tmp_path / "v0", cluster="another", node="v0")
+    prepare_rejoin(tmp_path / "v0", cluster=CLUSTER, node="v0")
+    with pytest.raises(Refused, match="SN-R018"):
         await group.make(0).start()

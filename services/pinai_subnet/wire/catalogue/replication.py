@@ -3,11 +3,10 @@
 from pinai_subnet.wire.catalogue.entry import Entry
 
 _REBUILD = (
-    "Stop the node, keep the directory for analysis (nothing was deleted), check the disk, and "
-    "restore the whole data directory from this node's own latest backup. If there is none, replace "
-    "this validator by a new one as the operations guide says; never start it with an empty "
-    "directory under the same id while another validator is down: it would have forgotten what it "
-    "acknowledged."
+    "Nothing was deleted: check the disk, then let this validator fetch everything from the others "
+    "(prepare its replication directory for rejoining; it has no vote until it caught up). Never "
+    "start it with an empty directory instead: it would have forgotten what it acknowledged. If more "
+    "than a minority is damaged, restore directories from backups."
 )
 
 ENTRIES: tuple[Entry, ...] = (
@@ -135,6 +134,12 @@ ENTRIES: tuple[Entry, ...] = (
             "incomplete."
         ),
         remedy=_REBUILD,
+    ),
+    Entry(
+        code="SN-R018",
+        title="Nothing to rejoin",
+        cause="Rejoining was asked for a directory without a log, or for a group of one member.",
+        remedy="Start the validator normally; a single validator can only be restored from a backup.",
     ),
     Entry(
         code="SN-R020",

@@ -1,0 +1,65 @@
+"""How a member that lost or damaged its data comes back: empty, without a vote, until it has everything again.
+
+A member that forgot what it acknowledged must not help to elect a leader that lacks it. So it
+follows and stores, but neither votes nor stands, until a no-op that it asked for after its return
+is applied here: then it holds every entry that was committed before, its own former ones included.
+Valid term and vote are kept; where they are lost too, it also waits until elections of its former
+life are over.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from pinai_subnet.consensus.durable import sync_directory
+from pinai_subnet.consensus.meta import MetaFile
+from pinai_subnet.consensus.segment import segment_serials
+from pinai_subnet.ports.errors import DependencyError, Refused
+
+_MARK = "REJOIN"
+
+
+def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
+    """Put every data file aside and mark the directory, so that the next start fetches everything from the quorum.
+
+    Returns where the files are now; nothing is deleted. Raises `Refused` SN-R018 if there is nothing that needs it.
+    """
+    damaged = directory / "DAMAGED"
+    if not damaged.exists() and not segment_serials(directory):
+        raise Refused("SN-R018", f"{directory} holds no log; just start the validator")
+    aside = directory / "quarantine"
+    aside.mkdir(exist_ok=True)
+    target = aside / f"before-rejoin-{sum(1 for _ in aside.iterdir())}"
+    target.mkdir()
+    meta_file = MetaFile(directory / "meta", fsync=True)
+    try:
+        meta = meta_file.load(cluster=cluster, node=node)
+    except DependencyError as error:
+        if error.code == "SN-R004":
+            raise
+        meta = None
+    (directory / _MARK).write_text("term and vote kept\n" if meta else "term and vote lost\n")
+    for path in sorted(directory.iterdir()):
+        if path.is_file() and path.name not in {"lock", _MARK, damaged.name}:
+            path.rename(target / path.name)
+    if meta is not None:
+        meta_file.store(msgspec.structs.replace(meta, durable_serial=0, durable_offset=0))
+    damaged.unlink(missing_ok=True)
+    sync_directory(directory)
+    return target
+
+
+def rejoining(directory: Path) -> bool:
+    """Whether this member has no vote yet."""
+    return (directory / _MARK).exists()
+
+
+def forgot_votes(directory: Path) -> bool:
+    """Whether term and vote of the former life are lost."""
+    return "lost" in (directory / _MARK).read_text()
+
+
+def end_rejoin(directory: Path) -> None:
+    """Give the member its vote back, durably."""
+    (directory / _MARK).unlink(missing_ok=True)
+    sync_directory(directory)
