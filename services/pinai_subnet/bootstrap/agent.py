@@ -1,7 +1,8 @@
 """The simple-agent process: settings in, running agent out. Not its tasks."""
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
@@ -35,14 +36,26 @@ def main(arguments: Arguments) -> int:
     """Run the agent until it is told to stop; return the exit status."""
 
     async def build(process: Process) -> None:
-        await start(process, arguments)
+        await start(process, load(arguments, os.environ))
 
     return run_process(build, name="agent", grace_seconds=_GRACE_SECONDS)
 
 
-async def start(process: Process, arguments: Arguments) -> None:
-    """Start the agent in a process."""
-    loader = SettingsLoader(os.environ)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything an agent is configured by, checked."""
+
+    settings: AgentSettings
+    network: Network
+    agent_id: str
+    signer: LocalSigner | None
+    commands: dict[str, str]
+    """Absolute paths of the commands that scripts may use."""
+
+
+def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
+    """Read and check all files; raise `StartupError` with every problem."""
+    loader = SettingsLoader(environ)
     loaded = loader.load(AgentSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     agent_id, signer, commands = arguments.id or "", None, dict[str, str]()
@@ -54,8 +67,15 @@ async def start(process: Process, arguments: Arguments) -> None:
     loader.finish()
     if network is None:
         raise AssertionError("the loader reports what it could not load")
-    settings = loaded.value
+    return Configuration(
+        settings=loaded.value, network=network, agent_id=agent_id, signer=signer, commands=commands
+    )
 
+
+async def start(process: Process, configuration: Configuration) -> None:
+    """Start the agent in a process."""
+    settings, network = configuration.settings, configuration.network
+    agent_id = configuration.agent_id
     identity = Identity(
         subnet_id=network.parameters.subnet_id, role="simple-agent", node_id=agent_id
     )
@@ -68,13 +88,13 @@ async def start(process: Process, arguments: Arguments) -> None:
     database = await process.enter(
         SqliteDatabase(directory.file("agent.sqlite"), MIGRATIONS, identity=str(identity))
     )
-    handlers, prices = _tasks(process, settings, commands)
+    handlers, prices = _tasks(process, settings, configuration.commands)
     agent = Agent(
         options=_options(settings, network, agent_id),
         handlers=handlers,
         bidding=FixedPrices(prices, token=settings.pricing.token, jitter=settings.pricing.jitter),
         clock=process.clock,
-        signer=signer,
+        signer=configuration.signer,
         journal=SqliteJournal(database),
         metrics=process.metrics,
     )

@@ -1,6 +1,7 @@
 """The matcher process: settings in, running process out. Not its rules."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,14 +64,14 @@ def main(arguments: Arguments) -> int:
     """Run the matcher until it is told to stop; return the exit status."""
 
     async def build(process: Process) -> None:
-        await start(process, load(arguments))
+        await start(process, load(arguments, os.environ))
 
     return run_process(build, name="matcher")
 
 
-def load(arguments: Arguments) -> Configuration:
+def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     """Read and check all files; raise `StartupError` with every problem."""
-    loader = SettingsLoader(os.environ)
+    loader = SettingsLoader(environ)
     loaded = loader.load(MatcherSettings, arguments.config_dir / FILE_NAME)
     policy = load_policy(loader, arguments.config_dir)
     network = load_network(loader, arguments.config_dir)

@@ -1,6 +1,7 @@
 """One validator process: settings in, running process out. The only place that knows which adapters it uses."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +74,14 @@ def main(arguments: Arguments) -> int:
     """Run a validator until it is told to stop; return the exit status."""
 
     async def build(process: Process) -> None:
-        await start(process, load(arguments))
+        await start(process, load(arguments, os.environ))
 
     return run_process(build, name="validator", grace_seconds=GRACE_SECONDS)
 
 
-def load(arguments: Arguments) -> Configuration:
+def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     """Read and check all files; raise one `StartupError` with every problem found."""
-    loader = SettingsLoader(os.environ)
+    loader = SettingsLoader(environ)
     loaded = loader.load(ValidatorSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     policies = load_policies(loader, arguments.config_dir)

@@ -3,7 +3,6 @@
 from importlib import metadata
 from pathlib import Path
 
-
 VERSION = metadata.version("pinai-subnet")
 """The installed version, e.g. `0.1.0`."""
 

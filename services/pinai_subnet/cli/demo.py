@@ -125,7 +125,7 @@ def _finish(session: Session, ids: Sequence[str], say: Say) -> None:
 
 def _verify(session: Session, ids: Sequence[str], say: Say) -> None:
     parameters = session.network.parameters
-    members = {validator.address: validator.id for validator in parameters.validators}
+    members = {str(validator.address): str(validator.id) for validator in parameters.validators}
     epochs = {attempt["epoch"] for one in ids for attempt in collect(session, one)["attempts"]} - {
         None
     }
@@ -162,7 +162,8 @@ def _verify_result(session: Session, item: Item) -> None:
     """Compare the result that a validator hands out with the hash that everybody signed."""
     story = collect(session, item.intent_id)
     attempt = next(one for one in story["attempts"] if one["assignment_id"] == item.assignment_id)
-    report = session.validators()[0].get(f"/api/v1/reports/{attempt['report']['report_id']}")
+    path = f"/api/v1/reports/{attempt['report']['report_id']}"
+    report = session.validators()[0].get(path)["report"]
     if sha256(base64.b64decode(report["result_data"])).digest() != item.result_hash:
         raise Refused(
             "SN-N406", f"the result of {item.intent_id} is not the one whose hash was signed"
@@ -186,9 +187,7 @@ def _same_ledger(session: Session, say: Say) -> None:
     while time.monotonic() < deadline:
         with suppress(Unreachable):
             answers = [validator.get("/api/v1/status") for validator in session.validators()]
-            states = {
-                (answer["raft"]["applied_index"], answer["state_digest"]) for answer in answers
-            }
+            states = {(answer["state"]["index"], answer["state"]["digest"]) for answer in answers}
             if len(states) == 1:
                 index, digest = states.pop()
                 say(

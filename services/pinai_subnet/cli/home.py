@@ -55,18 +55,8 @@ class Home:
         return self.env_file.is_file()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of `.env` and, per endpoint, the port to listen on.
-
-        A local network listens where its members look for it. Raises `StartupError` where `.env` is unreadable, or
-        readable by others.
-        """
-        values = dict(read_dotenv(self.env_file).values)
-        ports = {
-            f"{name}_PORT": value.rpartition(":")[2]
-            for name, value in values.items()
-            if name.endswith(("_GRPC", "_HTTP", "_RAFT"))
-        }
-        return ports | values
+        """Return the variables of `.env`; raise `StartupError` where it is unreadable or readable by others."""
+        return dict(read_dotenv(self.env_file).values)
 
 
 def public_environment(environment: Mapping[str, str]) -> dict[str, str]:

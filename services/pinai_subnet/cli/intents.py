@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pinai_subnet.cli.canary import ENDED, Order, submit, wait_ended
-from pinai_subnet.cli.requester import deadline_in
+from pinai_subnet.cli.canary import ENDED, submit, wait_ended
+from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
 from pinai_subnet.cli.story import collect, lines, moments

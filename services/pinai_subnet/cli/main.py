@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from pinai_subnet.bootstrap.version import version_text
@@ -44,16 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every coded error ends as one readable block on stderr and a meaningful exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = app(words, standalone_mode=False)
+        app(words)
+    except SystemExit as exit_request:
+        return exit_request.code if isinstance(exit_request.code, int) else FAILED
     except StartupError as error:
         sys.stderr.write(error.report() + "\n")
         return error.exit_code
     except (SubnetError, DependencyError) as error:
         sys.stderr.write(f"{error}\n  explain: subnetctl explain {error.code}\n")
         return FAILED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        return 130
-    return status if isinstance(status, int) else 0
+    return 0

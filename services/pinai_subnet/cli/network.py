@@ -127,9 +127,9 @@ def _row(member: Member, running: Mapping[str, Running]) -> dict[str, Any]:
             facts = JsonApi(name=member.name, base=member.http).get("/api/v1/status")
         except DependencyError as error:
             return row | {"reason": str(error)}
-        raft = facts["raft"]
+        raft = facts["replication"]
         row |= {"raft": raft["role"], "term": raft["term"], "index": raft["applied_index"]}
-        row |= {"epoch": facts["epochs"]["sealed"], "digest": str(facts["state_digest"])[:12]}
+        row |= {"epoch": facts["epochs"]["sealed"], "digest": str(facts["state"]["digest"])[:12]}
     return row
 
 
