@@ -5,6 +5,7 @@ exception in the state machine, or a disk that refuses a write, ends the engine 
 coded failure; it is never retried (consensus.md finding E).
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -319,9 +320,17 @@ class Engine(Replicas):
         try:
             return self._state_machine.apply(index, command)
         except Exception as error:
+            _log.error("state_machine_broke", index=index, state_digest=self._state_digest())
             raise Refused(
                 "SN-R030", f"applying entry {index} raised {type(error).__name__}: {error}"
             ) from error
+
+    def _state_digest(self) -> str:
+        """Return what identifies the state, for comparing with the other members' after a failure."""
+        try:
+            return hashlib.sha256(self._state_machine.snapshot()).hexdigest()
+        except Exception as error:  # noqa: BLE001  # the state may be broken: then that is the answer
+            return f"unknown ({type(error).__name__})"
 
     def _SyncObj__doApplyCommand(self, command: bytes) -> object:  # noqa: N802  # pysyncobj's name
         raise Refused("SN-R002", f"pysyncobj wants to apply {len(command)} bytes by itself")

@@ -34,6 +34,8 @@ _MAX_UNPROVEN = 32
 _PING_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 0.05
 _SIGN_OF_LIFE_SECONDS = 0.05
+_STABLE_SECONDS = 2.0
+"""A connection that lived this long starts the back-off anew; one that breaks at once does not."""
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -301,7 +303,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             link.attempt = None
         if link.connection is not None:
             self._drop(link.connection, "SN-R048", "replaced by a newer connection")
-        link.connection, link.failures, link.heard_at = connection, 0, time.monotonic()
+        link.connection, link.heard_at = connection, time.monotonic()
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
 
@@ -318,6 +320,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             return
         if link.connection is connection:
             link.connection = None
+            if time.monotonic() - connection.opened_at > _STABLE_SECONDS:
+                link.failures = 0
             _log.info("raft_peer_lost", peer=link.peer.id, code=code, reason=reason)
             self._onNodeDisconnected(link.node)
         else:

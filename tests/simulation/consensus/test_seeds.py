@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.simulation.consensus.simulator import World
 
-SEEDS = int(os.environ.get("SEEDS", "30"))
+SEEDS = int(os.environ.get("SEEDS", "100"))
 
 
 def disturb(world: World) -> None:

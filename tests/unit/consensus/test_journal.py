@@ -1,5 +1,7 @@
 """The journal keeps what it synced, replaces only on conflict and survives its own restarts."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pinai_subnet.consensus.durable import WriteFailed
 from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.recovery import NO_OP
 from pinai_subnet.ports.errors import Refused
@@ -205,6 +208,24 @@ def test_directory_of_another_cluster_or_node_is_refused(
     open_journal(tmp_path).close()
     with pytest.raises(Refused, match="SN-R004"):
         open_journal(tmp_path, **change)
+
+
+@pytest.mark.parametrize("failing", ["fdatasync", "write"])
+def test_disk_that_refuses_is_a_coded_error_and_acknowledges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    journal = open_journal(tmp_path, fsync=True)
+    fill(journal, 2, 10)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, failing, full)
+        with pytest.raises(WriteFailed, match=r"SN-R015.*No space left"):
+            journal.sync()
+    assert journal.durable_index == 1
+    journal.abandon()
 
 
 _step = st.one_of(
