@@ -179,7 +179,8 @@ class LocalNetwork:
                     )
                 ready, last[name] = readiness(member)
                 if ready:
-                    self.say(f"  {name} ready after {time.monotonic() - begun:.1f} s")
+                    state = "ready" if member.http else "runs"
+                    self.say(f"  {name} {state} after {time.monotonic() - begun:.1f} s")
                     del waiting[name]
             if waiting and time.monotonic() - begun > timeout_seconds:
                 reasons = "; ".join(f"{name}: {last[name]}" for name in waiting)

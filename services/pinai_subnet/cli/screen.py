@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +35,15 @@ class Screen:
         if not data:
             sys.stdout.write(empty + "\n")
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column.replace("_", " ").upper(), overflow="fold")
-        for row in data:
-            table.add_row(
-                *("" if row.get(column) is None else str(row.get(column)) for column in columns)
-            )
-        Console(highlight=False).print(table)
+        head = [column.replace("_", " ").upper() for column in columns]
+        body = [
+            ["" if row.get(column) is None else str(row[column]) for column in columns]
+            for row in data
+        ]
+        widths = [max(len(line[place]) for line in [head, *body]) for place in range(len(columns))]
+        for line in [head, *body]:
+            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            sys.stdout.write(text.rstrip() + "\n")
 
     def say(self, text: str) -> None:
         """Print one line of progress on stderr."""
