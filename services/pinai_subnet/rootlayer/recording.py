@@ -147,7 +147,7 @@ def _record_assignment(
                     connection,
                     intent,
                     IntentStatus.PROCESSING,
-                    reason=f"assigned to {assignment.agent_address} by {assignment.assignment_id}",
+                    reason=f"assigned to {assignment.agent_address}, assignment {assignment.assignment_id[:14]}…",
                     at_ms=at_ms,
                 )
             ]
