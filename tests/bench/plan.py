@@ -1,0 +1,57 @@
+"""How much is measured: the full run, or a quick one that only shows that everything still works."""
+
+from dataclasses import dataclass
+
+SECTIONS = ("ceilings", "start", "latency", "throughput", "intake")
+"""In the order in which they run. Memory and processor time belong to start and throughput."""
+
+AIM_READY_SECONDS = 10.0
+AIM_P50_SECONDS = 0.5
+AIM_P99_SECONDS = 2.0
+AIM_INTENTS_PER_SECOND = 300.0
+AIM_RSS_MB = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Sizes of one run."""
+
+    validators: int = 3
+    agents: int = 5
+    ceiling_seconds: float
+    """Of each ceiling's measurement."""
+    latency_intents: int
+    latency_per_second: float
+    throughput_seconds: float
+    warm_up_seconds: float
+    max_open: int
+    """Intents that are open at once in the throughput section: below what the agents' backlogs hold."""
+    offered_per_second: float
+    reports: int
+    """Per unary measurement; batches get as many as well."""
+    report_seconds: float
+    """Longest a measurement of reports lasts."""
+
+
+FULL = Plan(
+    ceiling_seconds=3.0,
+    latency_intents=120,
+    latency_per_second=4.0,
+    throughput_seconds=30.0,
+    warm_up_seconds=4.0,
+    max_open=256,
+    offered_per_second=450.0,
+    reports=2000,
+    report_seconds=15.0,
+)
+QUICK = Plan(
+    ceiling_seconds=0.3,
+    latency_intents=8,
+    latency_per_second=4.0,
+    throughput_seconds=4.0,
+    warm_up_seconds=1.0,
+    max_open=64,
+    offered_per_second=150.0,
+    reports=200,
+    report_seconds=3.0,
+)
