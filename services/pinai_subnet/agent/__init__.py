@@ -24,5 +24,5 @@ restarts of itself and of everybody else.
 
 A handler may raise `TaskFailed(code, message)`: the failure is reported with that code. Work is done at least once: a
 task that was accepted and not finished when the process died is run again. With `signer` every call is signed and the
-agent's id belongs to its key; `store` makes accepted tasks and results durable (`agent.journal.Journal`).
+agent's id belongs to its key; `journal` makes accepted tasks and results durable (`agent.journal.SqliteJournal`).
 """

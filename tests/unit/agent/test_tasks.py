@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,7 +50,7 @@ async def test_echo_returns_the_payload() -> None:
 
 @pytest.fixture
 async def transform() -> AsyncIterator[JsonTransform]:
-    handler = JsonTransform(seconds=2.0, memory_mb=256, max_result_bytes=10_000)
+    handler = JsonTransform(seconds=10.0, memory_mb=256, max_result_bytes=10_000)
     yield handler
     await handler.close()
 
@@ -87,6 +88,33 @@ async def test_json_transform_refuses_what_it_cannot_do(
     assert (await run(transform, {"data": [1], "expression": "[0]"})).data == b"1"
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 1_000_000,
+        b'{"data":' * 100_000,
+        b'["\\"[", ' + b"[" * 500_000,
+        b'{"command": ["echo"], "stdin": ' + b"[" * 300 + b"]" * 300 + b"}",
+    ],
+)
+async def test_deep_nesting_is_refused_even_where_the_interpreter_has_no_guard(
+    payload: bytes, script: Script, transform: JsonTransform
+) -> None:
+    """Claim 5: no payload ends the process, not even by overrunning the parser's stack."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        assert (await refused(transform, payload)).code == "SN-M520"
+        assert (await refused(script, payload)).code == "SN-M530"
+    finally:
+        sys.setrecursionlimit(before)
+
+
+async def test_brackets_inside_texts_are_not_nesting(transform: JsonTransform) -> None:
+    data = "[" * 5000 + '\\"' + "{" * 5000
+    assert (await run(transform, {"data": data, "expression": "length(@)"})).data == b"10002"
+
+
 async def test_a_slow_expression_is_cut_off_and_the_next_one_works() -> None:
     handler = JsonTransform(seconds=0.5, memory_mb=512, max_result_bytes=10_000)
     data = list(range(3000))
@@ -106,7 +134,7 @@ async def test_expressions_are_evaluated_in_parallel_up_to_the_worker_count() ->
     await handler.close()
 
 
-LIMITS = ScriptLimits(wall_seconds=5.0, cpu_seconds=2, output_bytes=10_000)
+LIMITS = ScriptLimits(wall_seconds=10.0, cpu_seconds=5, output_bytes=10_000)
 
 
 @pytest.fixture
@@ -119,7 +147,7 @@ def python(tmp_path: Path) -> Script:
     commands = {"python3": str(Path(os.path.realpath("/usr/bin/python3")))}
     if not Path(commands["python3"]).exists():
         pytest.skip("this host has no /usr/bin/python3")
-    limits = ScriptLimits(wall_seconds=2.0, cpu_seconds=1, output_bytes=10_000, file_mb=1)
+    limits = ScriptLimits(wall_seconds=6.0, cpu_seconds=1, output_bytes=10_000, file_mb=1)
     return Script(commands=commands, limits=limits, scratch=tmp_path)
 
 
@@ -196,7 +224,7 @@ async def test_script_output_is_capped_and_the_flood_ends_at_once(script: Script
     began = time.monotonic()
     failure = await refused(script, {"command": ["jq", "-n", "range(1000000000)"]})
     assert failure.code == "SN-M534"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
 
 
 async def test_a_command_that_waits_is_stopped_at_the_wall_clock(tmp_path: Path) -> None:
@@ -211,7 +239,7 @@ async def test_a_command_that_waits_is_stopped_at_the_wall_clock(tmp_path: Path)
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("while True: pass", {"SN-M535"}),
+        ("while True: pass", {"SN-M533", "SN-M535"}),
         ("b = bytearray(1 << 33)", {"SN-M535"}),
         ("open('f', 'wb').write(bytes(9 << 20))", {"SN-M535"}),
         ("import os; print(open('/proc/%d/environ' % os.getppid()).read())", {"SN-M535"}),

@@ -5,9 +5,11 @@ import json
 import sys
 from pathlib import Path
 
+from pinai_subnet.agent.tasks.payload import read_json
 from pinai_subnet.agent.work import Handler, Result, Task, TaskFailed
 
 _PROGRAM = Path(__file__).with_name("transformer.py")
+_START_SECONDS = 30.0
 
 
 class _Worker:
@@ -21,6 +23,9 @@ class _Worker:
     async def ask(self, request: bytes) -> bytes:
         self._in.write(len(request).to_bytes(4, "big") + request)
         await self._in.drain()
+        return await self.answer()
+
+    async def answer(self) -> bytes:
         size = int.from_bytes(await self._out.readexactly(4), "big")
         return await self._out.readexactly(size)
 
@@ -90,26 +95,20 @@ class JsonTransform(Handler):
 
     def _request(self, payload: bytes) -> bytes:
         """Return the payload if it has the form; the worker parses it again, in its own memory."""
-        try:
-            document = json.loads(payload)
-        except (ValueError, RecursionError) as exc:
-            raise TaskFailed("SN-M520", f"the payload is not JSON: {exc}") from exc
-        if not (
-            isinstance(document, dict)
-            and "data" in document
-            and isinstance(document.get("expression"), str)
-        ):
+        document = read_json(payload, code="SN-M520")
+        expression = document.get("expression")
+        if "data" not in document or not isinstance(expression, str):
             raise TaskFailed(
                 "SN-M520", 'the payload is not {"data": any JSON, "expression": "JMESPath"}'
             )
-        if len(document["expression"]) > self._max_expression:
+        if len(expression) > self._max_expression:
             raise TaskFailed(
                 "SN-M520", f"the expression is longer than {self._max_expression} characters"
             )
         return payload
 
     async def _start(self) -> _Worker:
-        return _Worker(
+        worker = _Worker(
             await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
@@ -121,3 +120,14 @@ class JsonTransform(Handler):
                 env={},
             )
         )
+        ready = False
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await worker.answer()
+            ready = True
+        except (TimeoutError, asyncio.IncompleteReadError) as exc:
+            raise TaskFailed("SN-M523", "the worker process did not start") from exc
+        finally:
+            if not ready:
+                await worker.end()
+        return worker

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pinai_subnet.agent.tasks.payload import read_json
 from pinai_subnet.agent.work import Handler, Result, Task, TaskFailed
 from pinai_subnet.protocol.reports import ResourceUsage
 
@@ -94,11 +95,8 @@ class Script(Handler):
         return self._judged(command, output)
 
     def _parsed(self, payload: bytes) -> tuple[list[str], bytes]:
-        try:
-            document = json.loads(payload)
-        except (ValueError, RecursionError) as exc:
-            raise TaskFailed("SN-M530", f"the payload is not JSON: {exc}") from exc
-        if not isinstance(document, dict) or not set(document) <= {"command", "stdin"}:
+        document = read_json(payload, code="SN-M530")
+        if not set(document) <= {"command", "stdin"}:
             raise TaskFailed("SN-M530", 'the payload is not {"command": […], "stdin": "text"}')
         command, text = document.get("command"), document.get("stdin", "")
         if not isinstance(text, str):

@@ -25,10 +25,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, target = sys.stdin.buffer, sys.stdout.buffer
+    _write(target, b"+")  # the interpreter's own start is not the first request's time
     while (request := _read(source)) is not None:
-        answer = _answer(request, limits["max_result_bytes"])
-        target.write(len(answer).to_bytes(4, "big") + answer)
-        target.flush()
+        _write(target, _answer(request, limits["max_result_bytes"]))
+
+
+def _write(target: BinaryIO, answer: bytes) -> None:
+    target.write(len(answer).to_bytes(4, "big") + answer)
+    target.flush()
 
 
 def _read(source: BinaryIO) -> bytes | None:

@@ -89,6 +89,13 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Try the expression on the data at hand; the message names the problem.",
     ),
     Entry(
+        code="SN-M523",
+        title="json-transform worker did not start",
+        cause="The process that evaluates expressions ended or hung while starting.",
+        remedy="See whether the host is short of memory, and raise tasks.json-transform.memory_mb "
+        "in agent.yaml if it is very small.",
+    ),
+    Entry(
         code="SN-M530",
         title="Malformed script payload",
         cause="The payload is not a JSON object with a command list of texts and a stdin text.",
