@@ -58,6 +58,7 @@ class Journal:
         self._cursor: int | None = None
         self._marked = 0
         self._written = 0
+        self._ended = False
         self._wake = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -103,6 +104,9 @@ class Journal:
 
     async def durable(self) -> None:
         """Wait until everything marked so far is on disk; raise what kept it from getting there."""
+        if self._ended:
+            # Who still works while the process stops writes for itself.
+            await self.flush()
         if self._written >= self._marked:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -121,6 +125,7 @@ class Journal:
                 if stop.is_set:
                     return
         finally:
+            self._ended = True
             stopping.cancel()
             self._release(RuntimeError("the journal has stopped"))
 
