@@ -1,8 +1,10 @@
 """The simple-agent process: settings in, running agent out. Not its tasks."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -88,7 +90,8 @@ async def start(process: Process, configuration: Configuration) -> None:
     database = await process.enter(
         SqliteDatabase(directory.file("agent.sqlite"), MIGRATIONS, identity=str(identity))
     )
-    handlers, prices = _tasks(process, settings, configuration.commands)
+    scratch = _empty_folder(directory.file("scratch"))
+    handlers, prices = _tasks(process, settings, configuration.commands, scratch)
     agent = Agent(
         options=_options(settings, network, agent_id),
         handlers=handlers,
@@ -159,7 +162,7 @@ def _commands(loader: SettingsLoader, loaded: Loaded[AgentSettings]) -> dict[str
 
 
 def _tasks(
-    process: Process, settings: AgentSettings, commands: dict[str, str]
+    process: Process, settings: AgentSettings, commands: dict[str, str], scratch: Path
 ) -> tuple[dict[str, Handler], dict[str, int]]:
     handlers: dict[str, Handler] = {}
     prices: dict[str, int] = {}
@@ -178,9 +181,16 @@ def _tasks(
         process.on_close(transform.close)
         handlers["json-transform"], prices["json-transform"] = transform, section.price
     if tasks.script is not None:
-        script = Script(commands=commands, limits=tasks.script.limits.value())
+        script = Script(commands=commands, limits=tasks.script.limits.value(), scratch=scratch)
         handlers["script"], prices["script"] = script, tasks.script.price
     return handlers, prices
+
+
+def _empty_folder(path: Path) -> Path:
+    """Return the folder without what a killed run left in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 def _options(settings: AgentSettings, network: Network, agent_id: str) -> AgentOptions:
