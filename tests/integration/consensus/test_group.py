@@ -285,9 +285,10 @@ async def test_lost_snapshot_behind_a_compacted_journal_is_refused(tmp_path: Pat
     options = replace(FAST, compact_after_entries=50, keep_entries=0, segment_entries=10)
     group = Cluster(tmp_path, size=1, options=options)
     await group.start()
-    await write(group.nodes[0], 0, 100)
-    await write(group.nodes[0], 100, 200)
-    await eventually((tmp_path / "v0" / "snapshot").exists)
+    oldest = tmp_path / "v0" / "0000000000000001.seg"
+    for first in range(0, 200, 20):
+        await write(group.nodes[0], first, first + 20)
+    await eventually(lambda: not oldest.exists())
     await group.stop()
     (tmp_path / "v0" / "snapshot").unlink()
     with pytest.raises(Damaged, match="SN-R014"):
@@ -356,3 +357,67 @@ async def test_rejoin_is_refused_where_it_makes_no_sense(tmp_path: Path) -> None
     prepare_rejoin(tmp_path / "v0", cluster=CLUSTER, node="v0")
     with pytest.raises(Refused, match="SN-R018"):
         await group.make(0).start()
+
+
+async def test_advertised_endpoint_may_be_a_name_and_differ_from_the_listen_address(
+    tmp_path: Path,
+) -> None:
+    group = Cluster(tmp_path)
+    listens = [peer.endpoint for peer in group.peers]
+    group.peers = [
+        replace(peer, endpoint=peer.endpoint.replace("127.0.0.1", "localhost"))
+        for peer in group.peers
+    ]
+    nodes = [
+        ReplicatedLog(
+            me=peer,
+            others=[other for other in group.peers if other is not peer],
+            listen=listens[number],
+            cluster_id=CLUSTER,
+            directory=tmp_path / peer.id,
+            state_machine=Recorder(),
+            signer=signer_of(number),
+            options=FAST,
+        )
+        for number, peer in enumerate(group.peers)
+    ]
+    for node in nodes:
+        await node.start()
+    await nodes[0].barrier(timeout_seconds=15)
+    for node in nodes:
+        await node.stop()
+
+
+async def test_unresolvable_or_silent_peer_does_not_disturb_the_others(tmp_path: Path) -> None:
+    group = Cluster(tmp_path)
+    group.peers[0] = replace(group.peers[0], endpoint="no-such-host.invalid:7400")
+    await group.start(1, 2)
+    await group.nodes[2].submit(b"a=1", timeout_seconds=15)
+    peers = {peer.id: peer for peer in group.nodes[2].status().peers}
+    assert not peers["v0"].connected
+    assert peers["v0"].last_heard_seconds is None
+    await group.stop()
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "127.0.0.1:99999", "127.0.0.1:"])
+async def test_malformed_listen_endpoint_is_refused(tmp_path: Path, endpoint: str) -> None:
+    group = Cluster(tmp_path)
+    group.peers[0] = replace(group.peers[0], endpoint=endpoint)
+    with pytest.raises(Refused, match="SN-R005"):
+        await group.make(0).start()
+
+
+async def test_five_members_survive_the_loss_of_two(tmp_path: Path) -> None:
+    group = Cluster(tmp_path, size=5)
+    await group.start()
+    await write(group.nodes[0], 0, 50)
+    first = await group.leader()
+    await group.stop(first)
+    second = await group.leader()
+    await group.stop(second)
+    survivor = next(iter(group.nodes))
+    await write(group.nodes[survivor], 50, 100)
+    await group.settled()
+    for number in group.nodes:
+        assert group.machines[number].values.keys() == {f"k{n}" for n in range(100)}
+    await group.stop()
