@@ -19,7 +19,7 @@ async def keep_registered(
 ) -> None:
     """Do it for ever; cancelling is safe. An agent whose registration is refused works on without being listed."""
     log = get_logger()
-    registered = False
+    registered = absent = False
     while True:
         pause = every_seconds
         try:
@@ -29,10 +29,13 @@ async def keep_registered(
                 await membership.register(capabilities)
                 registered = True
                 log.info("agent_registered", capabilities=list(capabilities))
+            absent = False
             backoff.reset()
         except Unreachable as exc:
             pause = min(every_seconds, backoff.next())
-            log.warning("registry_unreachable", error=str(exc), again_in_seconds=round(pause, 2))
+            say = log.debug if absent else log.warning
+            say("registry_unreachable", error=str(exc), again_in_seconds=round(pause, 2))
+            absent = True
         except Refused as exc:
             registered = False
             log.error("registration_refused", error=str(exc))  # noqa: TRY400 - the text says it all

@@ -44,6 +44,7 @@ class Reporter:
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._failing = False
         self._log = get_logger()
 
     @property
@@ -90,6 +91,7 @@ class Reporter:
         for report, receipt in zip(batch, receipts, strict=True):
             self._received(report, receipt, validator)
         await self._close(report.assignment_id for report in batch)
+        self._failing = False
         self._backoff.reset()
         self._batch = min(self._options.report_batch, self._batch * 2)
         return True
@@ -98,7 +100,9 @@ class Reporter:
         self, validator: Validator, batch: Sequence[ExecutionReport], error: DependencyError
     ) -> None:
         self._metrics.report("failed", len(batch))
-        self._log.warning(
+        say = self._log.debug if self._failing else self._log.warning
+        self._failing = True
+        say(
             "report_delivery_failed",
             validator=validator.target,
             reports=len(batch),
