@@ -1,6 +1,7 @@
 """A throw-away network of real processes on free ports, driven from outside. Not a test.
 
-    with LocalTestNetwork.create(tmp_path / "net", agents=1, settings={"matcher.yaml": {"tasks.lease_seconds": 5}}) as network:
+    settings = {"matcher.yaml": {"tasks.lease_seconds": 5}}
+    with LocalTestNetwork.create(tmp_path / "net", agents=1, settings=settings) as network:
         network.start()
         ids = network.submit_many(20)
         network.wait_all(ids, "COMPLETED")
