@@ -31,7 +31,7 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-K005",
         title="Two sources for one key",
         cause="A private key and a private key file are both configured.",
-        remedy="Keep one of the two.",
+        remedy="Keep one of the two, the variable or the key file, and remove the other.",
     ),
     Entry(
         code="SN-K101",
