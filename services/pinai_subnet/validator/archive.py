@@ -54,6 +54,8 @@ MIGRATIONS = (
 )
 
 _APPLIED = "applied_index"
+_NUMBERS_END = 2**63
+"""SQLite's integers end before it; anybody may ask for a larger one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,8 @@ class Archive:
 
     async def epoch(self, number: int) -> tuple[Document, bytes] | None:
         """Return an epoch's document and its encoded checkpoint."""
+        if not 0 <= number < _NUMBERS_END:
+            return None
         return await self._epoch("epoch = ?", number)
 
     async def checkpoint(self, cp_hash: str) -> tuple[Document, bytes] | None:
