@@ -23,7 +23,7 @@ from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.logs import get_logger
-from pinai_subnet.runtime.settings import Loaded, SettingsLoader, read_private_key
+from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
@@ -46,6 +46,7 @@ from pinai_subnet.wire.status import grpc_status, http_problem
 
 GRACE_SECONDS = 15.0
 _HAND_OVER_SECONDS = 3.0
+_LAST_CALLS_SECONDS = 2.0
 _MESSAGE_BYTES = 10 * 1024 * 1024
 _HTTP_TIMEOUT_SECONDS = 30.0
 
@@ -81,15 +82,16 @@ def main(arguments: Arguments) -> int:
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     """Read and check all files; raise one `StartupError` with every problem found."""
-    loader = SettingsLoader(environ)
+    loader = SettingsLoader(environ, origins=arguments.origins)
     loaded = loader.load(ValidatorSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     policies = load_policies(loader, arguments.config_dir)
     auth = load_auth(loader, arguments.config_dir)
     signer: LocalSigner | None = None
+    with loader.collecting():
+        key = loaded.private_key()
+        signer = LocalSigner(key) if key else None
     if loaded.ok:
-        with loader.collecting():
-            signer = _read_signer(loaded)
         with loader.collecting():
             replication_options(loaded.value.replication)
     me: ValidatorIdentity | None = None
@@ -232,14 +234,7 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
             where=None,
             fix=f"`subnetctl explain {exc.code}` says what to do",
         ) from exc
-
-    async def hand_over() -> None:
-        if service.replica.leading:
-            taken = await service.replication.hand_over(timeout_seconds=_HAND_OVER_SECONDS)
-            get_logger().info("leadership_handed_over", taken=taken)
-
     process.on_drain("finish_reports", service.drain)
-    process.on_drain("hand_over_leadership", hand_over)
 
 
 async def _serve(
@@ -296,7 +291,6 @@ async def _serve(
     )
     status = StatusReport(
         replica=service.replica,
-        queries=service.queries,
         parameters=parameters,
         quorum=service.quorum,
         policies=policies,
@@ -321,10 +315,16 @@ async def _serve(
 
     async def end_streams() -> None:
         closing.set()
-        await ledger.drain()
-        await grpc_server.stop()
+        await grpc_server.stop(_LAST_CALLS_SECONDS)
 
+    async def hand_over() -> None:
+        if service.replica.leading:
+            taken = await service.replication.hand_over(timeout_seconds=_HAND_OVER_SECONDS)
+            get_logger().info("leadership_handed_over", taken=taken)
+
+    # The last one runs first: another leader takes over while this one still answers.
     process.on_drain("end_streams", end_streams)
+    process.on_drain("hand_over_leadership", hand_over)
     return Listening(grpc_port=grpc_server.port, http_port=http_server.port)
 
 
@@ -347,12 +347,6 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
         heartbeat_seconds=section.heartbeat_seconds,
     )
     process.loop("register_validator", loop.run)
-
-
-def _read_signer(loaded: Loaded[ValidatorSettings]) -> LocalSigner:
-    settings = loaded.value
-    where = loaded.where("private_key_file" if settings.private_key_file else "private_key")
-    return LocalSigner(read_private_key(settings.private_key, settings.private_key_file, where))
 
 
 def _identity(parameters: NetworkParameters, arguments: Arguments) -> ValidatorIdentity:

@@ -209,16 +209,12 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
     ) -> service_pb2.ListExecutionReportsResponse:
         """Return the newest reports of an intent, or of all, within the size of one message."""
         found, total = await self._queries.reports(intent_id=request.intent_id, limit=request.limit)
-        entries: list[service_pb2.ExecutionReportEntry] = []
-        size = 0
-        for one in found:
-            entry = service_pb2.ExecutionReportEntry(
+        entries = [
+            service_pb2.ExecutionReportEntry(
                 report_id=one.document["report"]["report_id"], report=encode_report(one.report)
             )
-            size += entry.ByteSize()
-            if entries and size > _MAX_LISTING_BYTES:
-                break
-            entries.append(entry)
+            for one in found
+        ]
         return service_pb2.ListExecutionReportsResponse(reports=entries, total=total)
 
     def _calling_validator(self) -> ValidatorIdentity:
@@ -238,9 +234,6 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
                 "SN-V089",
                 f"subnet {subnet_id[:80]!r} is not served here, {self._parameters.subnet_id} is",
             )
-
-
-_MAX_LISTING_BYTES = 3 * 1024 * 1024
 
 
 class ValidationServicer(validation_pb2_grpc.ValidationServiceServicer):

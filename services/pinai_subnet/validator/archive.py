@@ -28,9 +28,10 @@ MIGRATIONS = (
         caller_report_id TEXT,
         reported_at_ms INTEGER,
         updated_at_ms INTEGER NOT NULL,
+        result_bytes INTEGER,
         document BLOB NOT NULL,
         report BLOB
-    ) WITHOUT ROWID;
+    );
     CREATE INDEX assignments_by_intent ON assignments (intent_id, reported_at_ms);
     CREATE INDEX assignments_by_agent ON assignments (agent_id, reported_at_ms);
     CREATE INDEX assignments_by_address ON assignments (agent_address, reported_at_ms);
@@ -56,6 +57,7 @@ MIGRATIONS = (
 _APPLIED = "applied_index"
 _NUMBERS_END = 2**63
 """SQLite's integers end before it; anybody may ask for a larger one."""
+_ONE_REPORT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ class Archive:
 
     async def attempts(self, intent_id: str) -> list[Document]:
         """Return every assignment of an intent, earliest attempt first."""
-        rows = await self._rows("WHERE intent_id = ? LIMIT 100", (intent_id,))
+        rows = await self._rows("WHERE intent_id = ? LIMIT 100", (intent_id,), max_bytes=0)
         documents = [row.document for row in rows]
         return sorted(documents, key=lambda document: int(document["attempt"]))
 
@@ -169,9 +171,12 @@ class Archive:
         return rows[0] if rows else None
 
     async def reports(
-        self, *, intent_id: str = "", agent_id: str = "", limit: int
+        self, *, intent_id: str = "", agent_id: str = "", limit: int, max_bytes: int = 0
     ) -> tuple[list[ArchivedReport], int]:
-        """Return the newest reports that fit the filters, and how many fit in all. An agent is a name or an address."""
+        """Return the newest reports that fit the filters, and how many fit in all.
+
+        An agent is a name or an address. Reports are read until they hold `max_bytes`; 0 reads documents only.
+        """
         conditions, values = ["report_id IS NOT NULL"], []
         agent_column = "agent_address" if agent_id.startswith("0x") else "agent_id"
         for column, value in (("intent_id", intent_id), (agent_column, agent_id)):
@@ -179,7 +184,9 @@ class Archive:
                 conditions.append(f"{column} = ?")
                 values.append(value)
         where = "WHERE " + " AND ".join(conditions)
-        rows = await self._rows(f"{where} ORDER BY reported_at_ms DESC LIMIT ?", (*values, limit))
+        rows = await self._rows(
+            f"{where} ORDER BY reported_at_ms DESC LIMIT ?", (*values, limit), max_bytes=max_bytes
+        )
 
         def count(connection: sqlite3.Connection) -> int:
             statement = f"SELECT count(*) FROM assignments {where}"  # noqa: S608 - fixed column names
@@ -206,13 +213,24 @@ class Archive:
 
         return await self._read(work)
 
-    async def _rows(self, clause: str, values: Sequence[Any]) -> list[ArchivedReport]:
+    async def _rows(
+        self, clause: str, values: Sequence[Any], *, max_bytes: int = _ONE_REPORT
+    ) -> list[ArchivedReport]:
+        report = "report" if max_bytes else "NULL"
+
         def work(connection: sqlite3.Connection) -> list[ArchivedReport]:
-            statement = f"SELECT document, report FROM assignments {clause}"  # noqa: S608 - fixed text
-            return [
-                ArchivedReport(document=msgspec.json.decode(document), report=report)
-                for document, report in connection.execute(statement, values)
-            ]
+            statement = f"SELECT document, result_bytes, {report} FROM assignments {clause}"  # noqa: S608 - fixed text
+            found: list[ArchivedReport] = []
+            size = 0
+            for row in connection.execute(statement, values):
+                size += len(row[2] or b"")
+                if found and size > max_bytes > 0:
+                    break
+                document = msgspec.json.decode(row[0])
+                if document["report"] is not None:
+                    document["report"]["result_bytes"] = row[1]
+                found.append(ArchivedReport(document=document, report=row[2]))
+            return found
 
         return await self._read(work)
 
@@ -224,10 +242,11 @@ class Archive:
 
 
 _UPSERT_ASSIGNMENT = """
-    INSERT INTO assignments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO assignments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (assignment_id) DO UPDATE SET
         report_id = excluded.report_id, caller_report_id = excluded.caller_report_id,
         reported_at_ms = excluded.reported_at_ms, updated_at_ms = excluded.updated_at_ms,
+        result_bytes = coalesce(excluded.result_bytes, result_bytes),
         document = excluded.document, report = coalesce(excluded.report, report)
 """
 
@@ -251,6 +270,7 @@ def _assignment_values(row: AssignmentRow) -> tuple[Any, ...]:
         report.get("caller_report_id"),
         document["times_ms"].get("REPORTED"),
         row.updated_at_ms,
+        report.get("result_bytes"),
         msgspec.json.encode(document),
         row.report,
     )

@@ -53,10 +53,6 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             name="assignments",
         )
 
-    async def drain(self) -> None:
-        """Wait until every record that was taken in has its answer."""
-        await self._grouper.drain()
-
     async def RecordAssignments(  # noqa: N802 - the protocol names it
         self, request: ledger_pb2.RecordAssignmentsRequest, _context: Any
     ) -> ledger_pb2.RecordAssignmentsResponse:

@@ -73,7 +73,7 @@ class PolicySection(Settings):
 class ValidatorPolicies(Settings):
     """The whole section."""
 
-    unknown_assignment: Literal["reject", "hold"] = "hold"
+    unknown_assignment: Literal["reject", "hold"] = "reject"
     default: PolicySection = PolicySection()
     intent_types: dict[str, PolicySection] = Field(default_factory=dict)
 

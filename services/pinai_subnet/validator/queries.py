@@ -24,6 +24,7 @@ from pinai_subnet.wire.pb.subnet import checkpoint_pb2, execution_report_pb2
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
+MAX_LISTING_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,8 @@ class Queries:
         report = document["report"]
         if report is not None and report["result_bytes"] is None:
             kept = await self._archive.report_of(document["assignment_id"])
-            if kept is not None and kept.report is not None:
-                report["result_bytes"] = len(_decoded(kept.report).result_data)
+            if kept is not None:
+                report["result_bytes"] = kept.document["report"]["result_bytes"]
         document["settlement"] = None
         if document["epoch"] is None:
             return
@@ -193,9 +194,11 @@ class Queries:
     async def reports(
         self, *, intent_id: str = "", limit: int = 0
     ) -> tuple[list[FoundReport], int]:
-        """Return the newest reports of an intent, or of all, and how many there are in all."""
+        """Return the newest reports of an intent, or of all, and how many there are; large ones end the list early."""
         await self._catch_up()
-        rows, total = await self._archive.reports(intent_id=intent_id.lower(), limit=limited(limit))
+        rows, total = await self._archive.reports(
+            intent_id=intent_id.lower(), limit=limited(limit), max_bytes=MAX_LISTING_BYTES
+        )
         return [
             _archived_report(row, _decoded(row.report), None) for row in rows if row.report
         ], total

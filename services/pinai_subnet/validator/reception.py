@@ -41,8 +41,8 @@ _PHASES = {
 class IntakeLimits:
     """How much this validator takes in."""
 
-    reports_per_second: float = 200.0
-    burst: float = 400.0
+    reports_per_second: float = 1000.0
+    burst: float = 2000.0
     max_report_bytes: int = 4_194_304
     max_batch: int = 200
     queue: int = 5000

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.replication import Replication
 from pinai_subnet.ports.root_layer import RootLayer
 from pinai_subnet.ports.signer import Signer
@@ -14,6 +15,7 @@ from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.health import Progress
 from pinai_subnet.runtime.lifecycle import Loop
+from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.validator.applied import Applied
@@ -46,6 +48,7 @@ from pinai_subnet.validator.settings import ValidatorSettings
 from pinai_subnet.validator.state_machine import LedgerMachine
 
 _ARCHIVE_EVERY_SECONDS = 0.25
+_DRAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +155,15 @@ class ValidatorService:
         return {"observe_replication": observer.run, **duties}
 
     async def drain(self) -> None:
-        """Let whoever waits for a receipt have it, then archive what is left."""
-        await self.reception.drain()
-        await self._archiving.catch_up()
+        """Let whoever waits for a receipt have it, then archive what is left; without a quorum not for long."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.reception.drain()
+                await self._archiving.catch_up()
+        except TimeoutError:
+            get_logger().warning("reports_left_unanswered", waiting=self.reception.waiting)
+        except DependencyError as exc:
+            get_logger().warning("archive_behind", code=exc.code, reason=exc.message)
 
     def _duties(self) -> Sequence[Duty]:
         world, feed = self.world, self.feed

@@ -40,8 +40,8 @@ class ListenSection(Settings):
 class IntakeSection(Settings):
     """How much is taken in, from whom."""
 
-    reports_per_second: PositiveFloat = 200
-    burst: PositiveFloat = 400
+    reports_per_second: PositiveFloat = 1000
+    burst: PositiveFloat = 2000
     max_report_bytes: PositiveInt = 4_194_304
     max_batch: PositiveInt = 200
     queue: PositiveInt = 5000

@@ -11,7 +11,6 @@ from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.validator.documents import Document, hexed
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
-from pinai_subnet.validator.queries import Queries
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.roots import parameters_hash, validator_set_id
 
@@ -23,7 +22,6 @@ class StatusReport:
         self,
         *,
         replica: Replica,
-        queries: Queries,
         parameters: NetworkParameters,
         quorum: Quorum,
         policies: PolicyBook,
@@ -32,7 +30,6 @@ class StatusReport:
     ) -> None:
         """Take what does not change."""
         self._replica = replica
-        self._queries = queries
         self._parameters = parameters
         self._quorum = quorum
         self._version = version
@@ -43,6 +40,7 @@ class StatusReport:
     def document(self) -> Document:
         """Return the whole status."""
         status = self._replica.status()
+        signed = self._replica.read(_signed)
         return {
             "id": self._replica.validator_id,
             "version": self._version,
@@ -52,24 +50,11 @@ class StatusReport:
             "replication": _replication(status),
             "quorum": self._quorums(status),
             "validators": [
-                {
-                    "id": member.id,
-                    "address": member.address,
-                    **self._activity(member.id),
-                }
+                {"id": member.id, "address": member.address, **signed[member.id]}
                 for member in self._parameters.validators
             ],
             "config_digest": self._config_digest,
             **self._replica.read(_ledger),
-        }
-
-    def _activity(self, validator_id: str) -> Document:
-        activity = self._queries.activity(validator_id)
-        return {
-            "signed": activity.epochs_signed,
-            "expected": activity.epochs_sealed,
-            "reports_judged": activity.reports_verified,
-            "last_active_ms": activity.last_active_ms,
         }
 
     def _quorums(self, status: ReplicationStatus) -> Document:
@@ -118,6 +103,20 @@ def _replication(status: ReplicationStatus) -> Document:
             for peer in status.peers
         ],
     }
+
+
+def _signed(ledger: Ledger) -> dict[str, Document]:
+    """Return per validator how many of the remembered epochs it signed, and when it did so last."""
+    epochs = list(ledger.epochs())
+    found: dict[str, Document] = {}
+    for member in ledger.members():
+        signatures = [e.signatures[member.id] for e in epochs if member.id in e.signatures]
+        found[member.id] = {
+            "signed": len(signatures),
+            "expected": len(epochs),
+            "last_signed_at_ms": max((s.at_ms for s in signatures), default=None),
+        }
+    return found
 
 
 def _ledger(ledger: Ledger) -> Document:

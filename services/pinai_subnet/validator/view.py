@@ -121,6 +121,13 @@ class LedgerView:
         )
         return state if matches else None
 
+    def waiting(self) -> Iterator[AssignmentState]:
+        """Yield the assignments that wait for a report or for verdicts."""
+        states = self._tables.state.assignments
+        for stage in (Stage.ASSIGNED, Stage.REPORTED):
+            for assignment_id in self._tables.stages[stage]:
+                yield states[assignment_id]
+
     def held_reports(self) -> Iterator[HeldReport]:
         """Yield the reports that wait for their assignment."""
         return chain.from_iterable(self._tables.state.held.values())

@@ -1,7 +1,8 @@
 """The shape of every duty: wake up, do what is due, back off when a dependency fails. Not the duties themselves."""
 
+import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from pinai_subnet.ports.errors import DependencyError
@@ -10,6 +11,8 @@ from pinai_subnet.runtime.errors import ResourceBusy
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.feed import Signal
+
+_LAST_TURN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class Duty:
         self,
         *,
         name: str,
-        work: Callable[[], Awaitable[bool]],
+        work: Callable[[], Coroutine[None, None, bool]],
         signal: Signal,
         tick_seconds: float,
         backoff: Backoff | None = None,
@@ -58,9 +61,25 @@ class Duty:
             while not stop.is_set and await self._turn(stop):
                 pass
 
+    async def _finished(self, stop: Stop) -> bool:
+        """Run the work once; when stopping, let it finish its turn, but not wait for a quorum that may never come."""
+        work = asyncio.ensure_future(self._work())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await asyncio.wait((work,), timeout=_LAST_TURN_SECONDS)
+            if work.done():
+                return work.result()
+            self._log.debug("duty_given_up", duty=self.name)
+            return False
+        finally:
+            stopping.cancel()
+            work.cancel()
+
     async def _turn(self, stop: Stop) -> bool:
         try:
-            more = await self._work()
+            more = await self._finished(stop)
         except (DependencyError, SubnetError, ResourceBusy) as exc:
             self._failures += 1
             self._note(exc)

@@ -29,15 +29,10 @@ def _something_due(ledger: Ledger, now_ms: int) -> bool:
     limits = ledger.limits
     if any(held.received_at_ms + limits.hold_ms < now_ms for held in ledger.held_reports()):
         return True
-    counts = ledger.counts()
-    if counts[Stage.ASSIGNED] + counts[Stage.REPORTED] == 0:
-        return False
 
     def due(state: AssignmentState) -> bool:
         if state.stage is Stage.ASSIGNED:
             return state.deadline_ms + limits.report_grace_ms < now_ms
-        if state.stage is Stage.REPORTED:
-            return state.times[Stage.REPORTED] + limits.verdict_timeout_ms < now_ms
-        return False
+        return state.times[Stage.REPORTED] + limits.verdict_timeout_ms < now_ms
 
-    return any(due(state) for state in ledger.assignments())
+    return any(due(state) for state in ledger.waiting())
