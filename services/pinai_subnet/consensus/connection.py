@@ -5,10 +5,11 @@ payload.
 """
 
 import socket
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from pysyncobj.monotonic import monotonic
 
 from pinai_subnet.consensus.handshake import (
     MAC_BYTES,
@@ -34,9 +35,9 @@ class Connection:
     """The remote end as an operator would write it."""
     connecting: bool = False
     session: Session | None = None
-    opened_at: float = field(default_factory=time.monotonic)
-    received_at: float = field(default_factory=time.monotonic)
-    sent_at: float = field(default_factory=time.monotonic)
+    opened_at: float = field(default_factory=monotonic)
+    received_at: float = field(default_factory=monotonic)
+    sent_at: float = field(default_factory=monotonic)
     backlog: int = 0
     """Bytes queued and not yet taken by the kernel."""
     _out: deque[memoryview] = field(default_factory=deque)
@@ -68,7 +69,7 @@ class Connection:
                 taken = self.sock.sendmsg(vectors)
             except (BlockingIOError, InterruptedError):
                 return False
-            self.sent_at = time.monotonic()
+            self.sent_at = monotonic()
             self.backlog -= taken
             while taken:
                 head = self._out[0]
@@ -87,7 +88,7 @@ class Connection:
             return
         if not data:
             raise Unreachable("SN-R048", "the peer closed the connection")
-        self.received_at = time.monotonic()
+        self.received_at = monotonic()
         self._in += data
 
     def frames(self) -> Iterator[bytes]:

@@ -374,7 +374,7 @@ class Engine(Replicas):
         if header.last_index <= self._snapshot_index:
             return
         self._snapshot_index, self._snapshot_term = header.last_index, header.last_term
-        self._journal.compact_to(header.last_index - self._options.keep_entries)
+        self._journal.compact_to(self.expendable(header.last_index))
         _log.info(
             "snapshot_stored",
             index=header.last_index,

@@ -162,6 +162,15 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
             position -= 1
         return self._entries[position][1]
 
+    def index_behind(self, index: int, *, entries: int, max_bytes: int) -> int:
+        """Return the index so far behind `index` that what is between keeps both limits."""
+        position = index - self._entries[0][1]
+        lowest = max(0, position - entries)
+        while position > lowest and max_bytes > 0:
+            max_bytes -= len(self._entries[position][0]) + RECORD_BYTES
+            position -= 1
+        return self._entries[max(0, position)][1]
+
     def batch(self, index: int, max_bytes: int) -> list[LogEntry]:
         """Return entries from `index` on, at least one if there is one, as many as fit into `max_bytes`."""
         position = index - self._entries[0][1]

@@ -22,7 +22,7 @@ from pinai_subnet.consensus.rejoin import end_rejoin, forgot_votes, rejoining
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
-from pinai_subnet.consensus.transport import Transport, open_listener
+from pinai_subnet.consensus.transport import Transport, open_listener, split_endpoint
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.replication import Peer, Replication, ReplicationStatus, StateMachine
 from pinai_subnet.ports.signer import Signer
@@ -123,6 +123,8 @@ class ReplicatedLog(Replication):
         keys = [self._me.address, *(peer.address for peer in self._others)]
         if len(set(names)) < len(names) or len(set(keys)) < len(keys):
             raise Refused("SN-R006", "two members of the group share an id or a key")
+        for peer in self._others:
+            split_endpoint(peer.endpoint)
         if self._signer.address != self._me.address:
             raise Refused(
                 "SN-R006",

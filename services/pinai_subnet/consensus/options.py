@@ -25,10 +25,13 @@ class ReplicationOptions:
     """Upper bound of the back-off between two attempts to reach a peer."""
     compact_after_entries: int = 20_000
     """Entries applied since the last snapshot that trigger the next one."""
-    compact_after_bytes: int = 64 * MEBIBYTE
+    compact_after_bytes: int = 16 * MEBIBYTE
+    """The same for bytes; the log of this much stays in memory."""
     keep_entries: int = 2_000
     """Entries kept behind a snapshot, so that a slow follower needs no snapshot."""
-    segment_bytes: int = 16 * MEBIBYTE
+    keep_bytes: int = 4 * MEBIBYTE
+    """Bytes of such entries at most."""
+    segment_bytes: int = 4 * MEBIBYTE
     """A journal segment is closed at this size or number of entries; compaction removes whole segments."""
     segment_entries: int = 2_000
     batch_bytes: int = MEBIBYTE

@@ -40,6 +40,8 @@ _log = structlog.get_logger(__name__)
 REGULAR = b"\x00"
 """First byte of an entry that carries a command; `NO_OP` is the only other kind."""
 _RESEND_SECONDS = 3.0
+_TRANSFER_FACTOR = 4
+"""How many times `compact_after_bytes` the log may grow while a follower receives a snapshot."""
 
 
 class Replicas(Elections):
@@ -165,6 +167,16 @@ class Replicas(Elections):
         transfer = self._outgoing.pop(node, None)
         if transfer is not None:
             transfer.close()
+
+    def expendable(self, snapshot_index: int) -> int:
+        """Return up to where entries may go; a follower that takes a snapshot now still needs those behind it."""
+        options = self._options
+        index = self._journal.index_behind(
+            snapshot_index, entries=options.keep_entries, max_bytes=options.keep_bytes
+        )
+        if self._journal.live_bytes > _TRANSFER_FACTOR * options.compact_after_bytes:
+            return index
+        return min([index, *(transfer.last_index for transfer in self._outgoing.values())])
 
     def role_changed(self, old: int, new: int) -> None:  # noqa: ARG002  # the hook's signature
         """Drop what belonged to the former role."""

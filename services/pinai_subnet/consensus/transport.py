@@ -12,11 +12,11 @@ import os
 import random
 import selectors
 import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 from pysyncobj.transport import Transport as EngineTransport
 
@@ -162,7 +162,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
                 self._drain_wake()
             else:
                 self._serve(key.data, events)
-        self._maintain(time.monotonic())
+        self._maintain(monotonic())
         self._flush()
 
     def destroy(self) -> None:
@@ -282,7 +282,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             return
         message = decode(payload)
         link = self._links[connection.session.peer.id]
-        link.heard_at = time.monotonic()
+        link.heard_at = monotonic()
         if not isinstance(message, Ping):
             self._onMessageReceived(link.node, message)
 
@@ -290,7 +290,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if connection.session is None or not connection.partial:
             return
         link = self._links[connection.session.peer.id]
-        now = time.monotonic()
+        now = monotonic()
         if now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
             link.told_at = now
             self.on_partial(link.node)
@@ -303,7 +303,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             link.attempt = None
         if link.connection is not None:
             self._drop(link.connection, "SN-R048", "replaced by a newer connection")
-        link.connection, link.heard_at = connection, time.monotonic()
+        link.connection, link.heard_at = connection, monotonic()
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
 
@@ -320,7 +320,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             return
         if link.connection is connection:
             link.connection = None
-            if time.monotonic() - connection.opened_at > _STABLE_SECONDS:
+            if monotonic() - connection.opened_at > _STABLE_SECONDS:
                 link.failures = 0
             _log.info("raft_peer_lost", peer=link.peer.id, code=code, reason=reason)
             self._onNodeDisconnected(link.node)
@@ -340,7 +340,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         ceiling = self._options.reconnect_max_seconds
         wait = min(ceiling, _FIRST_RETRY_SECONDS * 2 ** min(link.failures, 16))
         link.failures += 1
-        link.retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+        link.retry_at = monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
 
     # -- timers ------------------------------------------------------------------------------------
 

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.consensus.cluster import CLUSTER, Cluster, eventually, signer_of
+from tests.integration.consensus.cluster import (
+    CLUSTER,
+    FAST,
+    Cluster,
+    eventually,
+    signer_of,
+)
 
 from pinai_subnet.consensus.handshake import Dialer, Member
 from pinai_subnet.ports.replication import Peer
@@ -157,3 +163,33 @@ async def test_listener_binds_only_the_configured_endpoint(group: Cluster) -> No
     port = int(group.peers[0].endpoint.rsplit(":", 1)[1])
     with pytest.raises(OSError, match="Connect call failed"):
         await asyncio.open_connection("127.0.0.2", port)
+
+
+async def test_no_pickle_is_made_or_read_by_a_running_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding G: votes, entries, forwards, snapshots and restarts work with every pickle function disabled."""
+
+    def disabled(*_: object, **__: object) -> object:
+        raise AssertionError("a pickle function was called")
+
+    for module in ("pickle", "pysyncobj.pickle"):
+        for function in ("load", "loads", "dump", "dumps"):
+            monkeypatch.setattr(f"{module}.{function}", disabled)
+    options = replace(FAST, compact_after_entries=20, keep_entries=2, segment_entries=5)
+    cluster = Cluster(tmp_path, options=options)
+    await cluster.start()
+    absent = await cluster.follower()
+    await cluster.stop(absent)
+    for number in range(100):
+        await cluster.nodes[await cluster.follower()].submit(b"k%d=" % number, timeout_seconds=10)
+    await cluster.start(absent)
+    await cluster.nodes[absent].barrier(timeout_seconds=10)
+    await cluster.nodes[await cluster.leader()].hand_over(timeout_seconds=10)
+    await cluster.settled()
+    assert {node.status().failure for node in cluster.nodes.values()} == {None}
+    await cluster.stop()
+    await cluster.start()
+    await cluster.nodes[absent].barrier(timeout_seconds=10)
+    assert len(cluster.machines[absent].values) == 100
+    await cluster.stop()

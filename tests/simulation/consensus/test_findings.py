@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.simulation.consensus.simulator import Crash, World
 
-from pinai_subnet.consensus.messages import Append, Next, decode, encode
+from pinai_subnet.consensus.messages import Append, Forward, Next, decode, encode
 from pinai_subnet.consensus.replicas import REGULAR
+from pinai_subnet.ports.errors import Refused
 
 
 @pytest.fixture
@@ -215,3 +216,30 @@ def test_vote_of_one_member_counts_once(world: World) -> None:
     for _ in range(5):
         candidate._count_vote(node, candidate.term())
     assert not candidate.leads()
+
+
+@pytest.mark.parametrize("kind", [b"\x02", b"\x03", b"\x07", b""])
+def test_membership_version_and_unknown_entries_are_refused_unread(
+    world: World, kind: bytes
+) -> None:
+    """Finding G: committed membership and version commands were unpickled; here no such entry is accepted."""
+    start_all(world)
+    follower = world.engines["v1"]
+    node = next(node for node in follower.peers() if node.id == "v0")
+    last = follower.last_index()
+    term = follower.term()
+    command = kind + b"\x80\x02cos\nsystem\n" if kind else b""
+    hostile = Append(
+        term=term,
+        commit_index=last + 1,
+        prev_index=last,
+        prev_term=follower._journal.term_at(last) or 0,
+        entries=[(term, command)],
+    )
+    with pytest.raises(Refused, match="SN-R044"):
+        follower.handle(node, hostile)
+    assert follower.last_index() == last
+    forward = Forward(term=term, request=1, command=command)
+    with pytest.raises(Refused, match="SN-R044"):
+        world.engines["v0"].handle(node, forward)
+    world.assert_nothing_lost()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.simulation.consensus.simulator import World
 
-SEEDS = int(os.environ.get("SEEDS", "100"))
+SEEDS = int(os.environ.get("SEEDS", "60"))
 
 
 def disturb(world: World) -> None:

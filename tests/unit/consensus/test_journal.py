@@ -210,6 +210,16 @@ def test_directory_of_another_cluster_or_node_is_refused(
         open_journal(tmp_path, **change)
 
 
+def test_entries_kept_behind_a_snapshot_are_bounded_by_number_and_bytes(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    for index in range(2, 102):
+        journal.add(b"\x00" + bytes(71), index, 1)
+    assert journal.index_behind(90, entries=10, max_bytes=1 << 20) == 80
+    assert journal.index_behind(90, entries=50, max_bytes=1000) == 80
+    assert journal.index_behind(5, entries=50, max_bytes=1 << 20) == 1
+    assert journal.index_behind(90, entries=0, max_bytes=1 << 20) == 90
+
+
 @pytest.mark.parametrize("failing", ["fdatasync", "write"])
 def test_disk_that_refuses_is_a_coded_error_and_acknowledges_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
