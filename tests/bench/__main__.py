@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 from rich.console import Console
 from tests.bench import ceilings, intake, latency, start, throughput
@@ -25,7 +26,15 @@ from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.runtime.errors import StartupError
 
 OUTPUT = ROOT / "build" / "bench"
-FAILURES = (StartupError, DependencyError, ChildFailure, RuntimeError, TimeoutError, OSError)
+FAILURES = (
+    StartupError,
+    DependencyError,
+    ChildFailure,
+    httpx.HTTPError,
+    RuntimeError,
+    TimeoutError,
+    OSError,
+)
 
 Say = Callable[[str], None]
 
@@ -42,13 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress.print(f"{time.monotonic() - begun:6.1f} s  {line}", soft_wrap=True, markup=False)
 
     wanted = tuple(options.only) or SECTIONS
-    options.output.mkdir(parents=True, exist_ok=True)
-    root = Path(tempfile.mkdtemp(prefix="run-", dir=options.output))
+    # Absolute: the network's processes work in another directory.
+    output = options.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    root = Path(tempfile.mkdtemp(prefix="run-", dir=output))
     result = Result(machine=_machine(), quick=options.quick)
     try:
         _run(result, plan, root, say, wanted=wanted, profile=options.profile)
     finally:
-        _report(result, options.output, root, say)
+        _report(result, output, root, say)
     return 1 if result.failures else 0
 
 
@@ -70,8 +81,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--profile",
+        action="append",
+        default=[],
         metavar="MEMBER",
-        help="run this process (e.g. validator-1) under cProfile; the figures are then not comparable",
+        help="run this process (e.g. validator-1) under cProfile, may be repeated; the figures are then not comparable",
     )
     return parser.parse_args(argv)
 
@@ -83,7 +96,7 @@ def _run(
     say: Say,
     *,
     wanted: Sequence[str],
-    profile: str | None,
+    profile: Sequence[str],
 ) -> None:
     def attempt(section: str, measure: Callable[[], None]) -> bool:
         """Measure one section; a failure is part of the result and says where the logs are."""
@@ -104,8 +117,8 @@ def _run(
     with network(root / "network", validators=plan.validators, agents=plan.agents) as subject:
         if not attempt("start", lambda: start.measure(result, subject, cores, say)):
             return
-        if profile:
-            subject.profile(profile, root.parent / f"{profile}.pstats")
+        for name in profile:
+            subject.profile(name, root.parent / f"{name}.pstats")
         if "latency" in wanted:
             attempt("latency", lambda: latency.measure(result, subject, plan, say))
         if "throughput" in wanted:

@@ -1,6 +1,7 @@
 """A worker that offers intents at a rate, keeps a bounded number open and counts what is finalised."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -132,12 +133,12 @@ async def run(task: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None])
         await asyncio.wait_for(listening.wait(), _CALL_SECONDS)
         offering = asyncio.create_task(load.offer(pool))
         await asyncio.sleep(warm_up)
-        say({"event": "measuring"})
+        say({"event": "measuring", "pid": os.getpid()})
         for second in range(1, int(seconds) + 1):
             await asyncio.sleep(load.begun + warm_up + second - time.perf_counter())
             say({"event": "second", "second": second, "ended": len(load.ended), "open": load.open})
         await asyncio.sleep(max(0.0, load.begun + warm_up + seconds - time.perf_counter()))
-        say({"event": "measured"})
+        say({"event": "measured", "pid": os.getpid()})
         await offering
         await load.drain()
         watching.cancel()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import psutil
 
-from pinai_subnet.cli.local_network import Running
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -28,12 +26,12 @@ class Sample:
     machine_cpu_seconds: float
 
     @classmethod
-    def take(cls, processes: Mapping[str, Running]) -> "Sample":
-        """Read every process; one that has ended is left out."""
+    def take(cls, processes: Mapping[str, int]) -> "Sample":
+        """Read every process, given by name and id; one that has ended is left out."""
         usage = {}
-        for name, running in processes.items():
+        for name, pid in processes.items():
             with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(running.pid)
+                process = psutil.Process(pid)
                 times = process.cpu_times()
                 usage[name] = Usage(
                     rss_mb=process.memory_info().rss / 1e6,

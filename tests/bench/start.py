@@ -63,7 +63,7 @@ def memory(result: Result, network: Network, moment: str) -> None:
     """Add the RSS of every process."""
     bare = result.find(ceilings.SECTION, ceilings.BARE_RSS)
     bound = Bound(name="bare grpc.aio server", value=bare) if bare else None
-    for name, usage in Sample.take(network.processes).usage.items():
+    for name, usage in Sample.take(network.pids).usage.items():
         result.figures.append(
             Figure(
                 section=f"{MEMORY} {moment}",

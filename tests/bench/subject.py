@@ -38,6 +38,11 @@ class Network:
         """The variables of its `.env`."""
         return self.session.environment
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The id of every running process."""
+        return {name: process.pid for name, process in self.processes.items()}
+
     def start(self, say: Say) -> None:
         """Start every process and wait until each answers ready."""
         self.processes = bring_up(self.session, say)

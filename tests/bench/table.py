@@ -17,12 +17,14 @@ def number(value: float) -> str:
 
 
 def ratio_text(figure: Figure) -> str:
-    """Return `12 % of <ceiling>` for a rate and `3.1 x <floor>` for a cost; empty without a bound."""
+    """Return `12% of <ceiling>`, or `3.1 x <floor>` for a cost above its floor; empty without a bound."""
     ratio = figure.ratio
     if ratio is None or figure.bound is None:
         return ""
     bound = f"{figure.bound.name} ({number(figure.bound.value)})"
-    return f"{ratio:.1%} of {bound}" if figure.more_is_better else f"{ratio:.1f} x {bound}"
+    if figure.more_is_better or ratio < 1:
+        return f"{ratio:.1%} of {bound}"
+    return f"{ratio:.1f} x {bound}"
 
 
 def aim_text(figure: Figure) -> str:
@@ -31,7 +33,7 @@ def aim_text(figure: Figure) -> str:
         return ""
     sign = ">=" if figure.more_is_better else "<="
     misses_by = figure.misses_by
-    verdict = "met" if misses_by is None else f"missed {misses_by:.1f} x"
+    verdict = "met" if misses_by is None else f"missed {misses_by:.2f} x"
     return f"{sign} {number(figure.aim)}: {verdict}"
 
 

@@ -26,14 +26,15 @@ def test_numbers_keep_about_three_digits() -> None:
 def test_a_rate_is_shown_as_part_of_its_ceiling_and_a_cost_as_multiple_of_its_floor() -> None:
     bound = Bound(name="echo", value=600)
     assert ratio_text(rate(bound=bound)) == "25.0% of echo (600)"
-    assert ratio_text(rate(bound=bound, more_is_better=False)) == "0.2 x echo (600)"
+    assert ratio_text(rate(bound=bound, more_is_better=False)) == "25.0% of echo (600)"
+    assert ratio_text(rate(value=900.0, bound=bound, more_is_better=False)) == "1.5 x echo (600)"
     assert not ratio_text(rate())
 
 
 def test_an_aim_says_in_which_direction_and_by_how_much_it_is_missed() -> None:
-    assert aim_text(rate(aim=300.0)) == ">= 300: missed 2.0 x"
+    assert aim_text(rate(aim=300.0)) == ">= 300: missed 2.00 x"
     assert aim_text(rate(aim=100.0)) == ">= 100: met"
-    assert aim_text(rate(aim=50.0, more_is_better=False)) == "<= 50: missed 3.0 x"
+    assert aim_text(rate(aim=50.0, more_is_better=False)) == "<= 50: missed 3.00 x"
     assert not aim_text(rate())
 
 
