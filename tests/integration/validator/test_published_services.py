@@ -255,8 +255,14 @@ async def test_checkpoints_are_found_by_epoch_and_by_hash(tmp_path: Path) -> Non
         found = await stub.GetCheckpoint(service_pb2.GetCheckpointRequest(cp_hash=latest_hash))
         assert found.epoch == 2
         assert (await stub.GetCheckpoint(service_pb2.GetCheckpointRequest())).epoch == 2
-        code, _ = await code_of(stub.GetCheckpoint(service_pb2.GetCheckpointRequest(epoch=9)))
-        assert code is grpc.StatusCode.NOT_FOUND
+        for unknown in (
+            service_pb2.GetCheckpointRequest(epoch=9),
+            service_pb2.GetCheckpointRequest(epoch=2**64 - 1),
+            service_pb2.GetCheckpointRequest(cp_hash=bytes(32)),
+            service_pb2.GetCheckpointRequest(subnet_id="0x" + "77" * 32, epoch=1),
+        ):
+            code, _ = await code_of(stub.GetCheckpoint(unknown))
+            assert code is grpc.StatusCode.NOT_FOUND
         members = {member.id: member for member in village.parameters.validators}
         signatures = [
             one async for one in stub.GetSignatures(service_pb2.GetCheckpointRequest(epoch=1))
