@@ -182,6 +182,11 @@ class Agents:
             state.history if state else History(), now_ms=now_ms, rules=self.rules.reputation
         )
 
+    def latency_seconds(self, agent_id: AgentId) -> float | None:
+        """Return the agent's average time from task to report; None for a stranger."""
+        state = self._states.get(agent_id)
+        return state.history.latency_seconds if state else None
+
     def fit(self, agent_id: AgentId, intent_type: str) -> float:
         """Return how well its capabilities fit the type."""
         return fit(self.entry(agent_id), intent_type, self.rules.eligibility)

@@ -119,111 +119,147 @@ class Given:
     metrics: MatcherMetrics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """The parts that hold state; the rules on top of them come after."""
+
+    board: Board
+    journal: Journal
+    agents: Agents
+    tasks: Tasks
+    updates: IntentStreams
+    bid_streams: BidStreams
+    recorder: Recorder
+    outbox: Outbox
+    assigner: Assigner
+    roster_watch: RosterWatch
+    timers_changed: Wakeup
+
+
 async def assemble(given: Given) -> Parts:
     """Build the matcher and take up what an earlier run left open."""
-    ports, settings, rules = given.ports, given.settings, given.rules
-    clock, links, board = ports.clock, _Links(), Board()
-    journal = Journal(ports.database)
-    resumed = await journal.resume()
-    tasks = Tasks(changed=links.rearm)
-    updates = IntentStreams(
-        open_intents=links.open_updates,
-        queue_size=settings.limits.stream_queue,
-        on_overflow=given.metrics.resyncs.add,
-    )
-    agents = Agents(
-        roster=ports.roster,
-        rules=given.agent_rules,
-        busy=tasks.busy,
-        connected=tasks.connected,
-        changed=journal.agent,
-    )
-    recorder = Recorder(
-        ledger=ports.ledger,
-        journal=journal,
-        clock=clock,
-        batch_max=settings.assignments.record_batch_max,
-        answered=links.recorded,
-    )
-    outbox = Outbox(
-        root_layer=ports.root_layer,
-        journal=journal,
-        clock=clock,
-        batch_max=settings.assignments.assignment_batch_max,
-        flush_seconds=settings.assignments.assignment_flush_seconds,
-        answered=links.root_layer_answered,
-    )
-    roster_watch = RosterWatch(
-        roster=ports.roster,
-        clock=clock,
-        seconds=settings.registry.refresh_seconds,
-        refreshed=links.roster_refreshed,
-    )
-    assigner = Assigner(
-        signer=ports.signer, subnet_id=given.parameters.subnet_id, domain=given.parameters.domain
-    )
-    bid_streams = BidStreams(queue_size=settings.limits.stream_queue)
-    timers_changed = Wakeup(clock)
-    matcher = links.matcher = Matcher(
-        subnet_id=given.parameters.subnet_id,
-        rules=rules,
-        clock=clock,
-        board=board,
-        journal=journal,
-        agents=agents,
-        eligible=EligibleAgents(
-            agents=agents,
-            tasks=tasks,
-            updates=updates,
-            waits_for_registered=rules.early_close_waits_for_registered,
-        ),
-        updates=updates,
-        bid_streams=bid_streams,
-        assigner=assigner,
-        recorder=recorder,
-        outbox=outbox,
-        metrics=given.metrics,
-        timers_changed=timers_changed,
-        drop_tasks=links.drop_tasks,
-        look_up=roster_watch.look_up,
-    )
+    links = _Links()
+    base = _base(given, links)
+    resumed = await base.journal.resume()
+    matcher = links.matcher = _matcher(given, links, base)
     followup = links.followup = Followup(
         matcher=matcher,
-        rules=rules,
-        board=board,
-        journal=journal,
-        agents=agents,
-        tasks=tasks,
-        assigner=assigner,
+        rules=given.rules,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        tasks=base.tasks,
+        assigner=base.assigner,
+        outbox=base.outbox,
         metrics=given.metrics,
     )
     parts = Parts(
         matcher=matcher,
         followup=followup,
-        board=board,
-        journal=journal,
-        agents=agents,
-        tasks=tasks,
-        updates=updates,
-        bid_streams=bid_streams,
-        recorder=recorder,
-        outbox=outbox,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        tasks=base.tasks,
+        updates=base.updates,
+        bid_streams=base.bid_streams,
+        recorder=base.recorder,
+        outbox=base.outbox,
         intent_watch=IntentWatch(
-            root_layer=ports.root_layer,
+            root_layer=given.ports.root_layer,
             matcher=matcher,
             subnet_id=given.parameters.subnet_id,
-            clock=clock,
-            reconcile_seconds=settings.intents.reconcile_seconds,
+            clock=given.ports.clock,
+            reconcile_seconds=given.settings.intents.reconcile_seconds,
         ),
-        outcome_watch=OutcomeWatch(ledger=ports.ledger, followup=followup, cursor=resumed.cursor),
+        outcome_watch=OutcomeWatch(
+            ledger=given.ports.ledger, followup=followup, cursor=resumed.cursor
+        ),
         timer_watch=TimerWatch(
-            board=board, matcher=matcher, followup=followup, changed=timers_changed
+            board=base.board, matcher=matcher, followup=followup, changed=base.timers_changed
         ),
-        roster_watch=roster_watch,
+        roster_watch=base.roster_watch,
         metrics=given.metrics,
     )
     _resume(parts, resumed)
     return parts
+
+
+def _base(given: Given, links: _Links) -> _Base:
+    ports, settings = given.ports, given.settings
+    journal = Journal(ports.database)
+    tasks = Tasks(changed=links.rearm)
+    return _Base(
+        board=Board(),
+        journal=journal,
+        agents=Agents(
+            roster=ports.roster,
+            rules=given.agent_rules,
+            busy=tasks.busy,
+            connected=tasks.connected,
+            changed=journal.agent,
+        ),
+        tasks=tasks,
+        updates=IntentStreams(
+            open_intents=links.open_updates,
+            queue_size=settings.limits.stream_queue,
+            on_overflow=given.metrics.resyncs.add,
+        ),
+        bid_streams=BidStreams(queue_size=settings.limits.stream_queue),
+        recorder=Recorder(
+            ledger=ports.ledger,
+            journal=journal,
+            clock=ports.clock,
+            batch_max=settings.assignments.record_batch_max,
+            answered=links.recorded,
+        ),
+        outbox=Outbox(
+            root_layer=ports.root_layer,
+            journal=journal,
+            clock=ports.clock,
+            batch_max=settings.assignments.assignment_batch_max,
+            flush_seconds=settings.assignments.assignment_flush_seconds,
+            answered=links.root_layer_answered,
+        ),
+        assigner=Assigner(
+            signer=ports.signer,
+            subnet_id=given.parameters.subnet_id,
+            domain=given.parameters.domain,
+        ),
+        roster_watch=RosterWatch(
+            roster=ports.roster,
+            clock=ports.clock,
+            seconds=settings.registry.refresh_seconds,
+            refreshed=links.roster_refreshed,
+        ),
+        timers_changed=Wakeup(ports.clock),
+    )
+
+
+def _matcher(given: Given, links: _Links, base: _Base) -> Matcher:
+    eligible = EligibleAgents(
+        agents=base.agents,
+        tasks=base.tasks,
+        updates=base.updates,
+        waits_for_registered=given.rules.early_close_waits_for_registered,
+    )
+    return Matcher(
+        subnet_id=given.parameters.subnet_id,
+        rules=given.rules,
+        clock=given.ports.clock,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        eligible=eligible,
+        updates=base.updates,
+        bid_streams=base.bid_streams,
+        assigner=base.assigner,
+        recorder=base.recorder,
+        outbox=base.outbox,
+        metrics=given.metrics,
+        timers_changed=base.timers_changed,
+        drop_tasks=links.drop_tasks,
+        look_up=base.roster_watch.look_up,
+    )
 
 
 def api(parts: Parts, given: Given) -> MatcherApi:

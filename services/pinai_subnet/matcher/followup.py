@@ -11,6 +11,7 @@ from pinai_subnet.matcher.board import Board, Due, Moment
 from pinai_subnet.matcher.case import Attempt, AttemptState, Case, Step, remember
 from pinai_subnet.matcher.journal import Journal
 from pinai_subnet.matcher.metrics import MatcherMetrics
+from pinai_subnet.matcher.outbox import Outbox
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.service import Matcher
@@ -40,6 +41,7 @@ class Followup:
         agents: Agents,
         tasks: Tasks,
         assigner: Assigner,
+        outbox: Outbox,
         metrics: MatcherMetrics,
     ) -> None:
         """Take what it works with."""
@@ -50,6 +52,7 @@ class Followup:
         self._agents = agents
         self._tasks = tasks
         self._assigner = assigner
+        self._outbox = outbox
         self._metrics = metrics
         self._log = get_logger()
 
@@ -356,7 +359,7 @@ class Followup:
         self._journal.attempt(attempt)
         self._journal.moved(case)
         self._release(attempt)
-        self._matcher.withdraw(self._assigner.withdrawn(attempt))
+        self._outbox.put(self._assigner.withdrawn(attempt))
 
     def _release(self, attempt: Attempt) -> None:
         self._board.timers.clear(Moment(Due.SILENCE, attempt.assignment_id))

@@ -1,7 +1,7 @@
 """What the matcher does with intents and bids: open, admit, close, choose, re-open, end. It calls nobody.
 
-Everything here changes memory in one step of the event loop and marks it in the journal; only `take_intents` and
-`submit_bid` wait, for the disk. What happens to an assignment after it was drafted is in `followup`.
+Every step changes memory at once and marks the journal; only `take_intents` and `submit_bid` wait, for the disk. What
+happens to an assignment after it was drafted is in `followup`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,7 +25,6 @@ from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.updates import IntentStreams, Update, UpdateType
 from pinai_subnet.matcher.wakeup import Wakeup
 from pinai_subnet.matcher.window import Phase
-from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.bids import Bid, BidStatus
 from pinai_subnet.protocol.ids import Address, AgentId, IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
@@ -168,7 +167,7 @@ class Matcher:
                 received_at_ms=bid.received_at_ms,
                 reputation=self._agents.reputation(bid.agent_id, now_ms=now_ms),
                 capability=self._agents.fit(bid.agent_id, intent_type),
-                latency_seconds=self._latency(bid),
+                latency_seconds=self._agents.latency_seconds(bid.agent_id),
             )
             for bid in case.bids.values()
             if bid.agent_id not in case.excluded
@@ -203,10 +202,6 @@ class Matcher:
         self._metrics.attempts.add()
         self._outbox.put(attempt.record.assignment)
         self._recorder.put(task)
-
-    def withdraw(self, assignment: Assignment) -> None:
-        """Tell RootLayer that an assignment has failed."""
-        self._outbox.put(assignment)
 
     def end(self, case: Case, code: str, reason: str) -> None:
         """Give an intent up for a reason."""
@@ -373,10 +368,6 @@ class Matcher:
         if case.window.phase in (Phase.OPEN, Phase.CLOSED):
             return case.assign_by_ms
         return case.deadline_ms + self._rules.outcome_grace_ms
-
-    def _latency(self, bid: Bid) -> float | None:
-        state = self._agents.get(bid.agent_id)
-        return state.history.latency_seconds if state else None
 
     def _update(self, case: Case, update_type: UpdateType) -> Update:
         return Update(

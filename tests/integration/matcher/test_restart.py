@@ -1,5 +1,6 @@
 """Intents found, work resumed, memory given back: what a matcher does over its life."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.integration.matcher.harness import CLOCK, SUBNET, World, eventually, intent
@@ -180,3 +181,26 @@ async def test_streams_end_politely_when_the_matcher_stops(tmp_path: Path) -> No
         await agent.stream_intents()
         matcher.parts.end_streams()
         await eventually(lambda: sorted(agent.ended) == ["intents", "tasks"])
+
+
+async def test_a_gap_in_the_outcomes_is_followed_and_told_outcomes_change_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    """A rebuilt or trimmed ledger says RESYNC and tells its feed again from where it can."""
+    world = World(tmp_path)
+    async with world.run() as matcher:
+        agent = matcher.agent("agent-1")
+        await agent.stream_tasks()
+        wanted = world.root_layer.submit(intent())
+        await matcher.opened(wanted.intent_id)
+        await agent.bid(wanted.intent_id)
+        task = await agent.task()
+        await world.ledger.say(task.task_id, OutcomeKind.REPORTED)
+        told = world.ledger.outcomes[0]
+        resync = replace(told, sequence=0, kind=OutcomeKind.RESYNC, assignment_id="")  # type: ignore[arg-type]
+        await matcher.until_phase(wanted.intent_id, "reported")
+        for outcome in (resync, told, replace(told, sequence=2, kind=OutcomeKind.SETTLED), told):
+            matcher.parts.followup.outcome(outcome)
+        story = await matcher.until_phase(wanted.intent_id, "completed")
+        assert [o["kind"] for o in story["assignments"][0]["outcomes"]] == ["reported", "settled"]
+        assert matcher.parts.agents.get(told.agent_id).completed == 1  # type: ignore[union-attr]

@@ -186,13 +186,6 @@ ENTRIES: tuple[Entry, ...] = (
         "`subnetctl keys address` prints a key's address.",
     ),
     Entry(
-        code="SN-M042",
-        title="Matcher uses a validator's key",
-        cause="The matcher and a validator share one key, so one could speak for the other.",
-        remedy="Make a key for the matcher with `subnetctl keys new` and set "
-        "MATCHER_PRIVATE_KEY and MATCHER_ADDRESS.",
-    ),
-    Entry(
         code="SN-M101",
         title="Task not found",
         cause="The task is unknown, was given to somebody else, or its assignment ended.",
