@@ -39,7 +39,7 @@ def environment(folder: Path, matcher: int, validators: list[int], registry: int
     return {
         "PATH": os.environ["PATH"],
         "SUBNET_ID": SUBNET,
-        "MATCHER_ADDRESS": keys[1].address,
+        "MATCHER_ADDRESS": LocalSigner(bytes([0x39]) * 32).address,
         "MATCHER_GRPC": f"127.0.0.1:{matcher}",
         "REGISTRY_HTTP": f"127.0.0.1:{registry}",
         "DATA_DIR": str(folder / "data"),
@@ -91,13 +91,13 @@ async def test_an_agent_killed_with_an_unsent_result_delivers_it_after_its_resta
         env["AGENT_PRIVATE_KEY"] = "11" * 32
         async with process("simple-agent", tmp_path, env, "--id", "agent-1") as agent:
             matcher.give(a_task(1, kind="script", data=b'{"command": ["echo", "done"]}'))
-            await until(lambda: validator.attempts >= 2, 30)
+            await until(lambda: validator.attempts >= 2, 90)
             agent.send_signal(signal.SIGKILL)
         validator.failure = None
         async with process("simple-agent", tmp_path, env, "--id", "agent-1") as agent:
-            await until(lambda: validator.reports, 30)
+            await until(lambda: validator.reports, 90)
             agent.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(agent.wait(), 20) == 0
+            assert await asyncio.wait_for(agent.wait(), 60) == 0
     (report,) = validator.reports
     assert (report.assignment_id, report.result_data) == (an_id(1), b"done\n")
     assert "11" * 32 not in (tmp_path / "simple-agent.log").read_text("utf-8")
@@ -123,10 +123,10 @@ async def test_registry_and_agent_find_each_other_and_part_in_order(tmp_path: Pa
             assert listed[0]["capabilities"] == ["echo", "json-transform", "script"]
             assert listed[0]["address"] == LocalSigner(bytes([0x11]) * 32).address
             agent.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(agent.wait(), 20) == 0
+            assert await asyncio.wait_for(agent.wait(), 60) == 0
             await _agents(http, 0)
             registry.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(registry.wait(), 20) == 0
+            assert await asyncio.wait_for(registry.wait(), 60) == 0
 
 
 async def test_a_bad_configuration_is_told_completely_and_nothing_starts(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_a_bad_configuration_is_told_completely_and_nothing_starts(tmp_pat
     )
     env = environment(tmp_path, 1, [2, 3, 4], 5) | {"AGENT_PRIVATE_KEY": "xyz"}
     async with process("simple-agent", tmp_path, env, "--id", "not/a/name") as agent:
-        assert await asyncio.wait_for(agent.wait(), 30) == 78
+        assert await asyncio.wait_for(agent.wait(), 90) == 78
     told = (tmp_path / "simple-agent.log").read_text("utf-8")
     for code in ("SN-M536", "SN-K002", "SN-N103"):
         assert code in told
@@ -146,7 +146,7 @@ async def test_a_bad_configuration_is_told_completely_and_nothing_starts(tmp_pat
 
 
 async def _agents(http: httpx.AsyncClient, count: int) -> list[dict[str, object]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 listed = (await http.get("/agents")).json()["agents"]
