@@ -19,13 +19,14 @@ from pinai_subnet.agent.tasks.json_transform import JsonTransform
 from pinai_subnet.agent.tasks.script import Script, resolve_commands
 from pinai_subnet.agent.work import Handler
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.listening import require_free
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.protocol.errors import InvalidInput
 from pinai_subnet.protocol.ids import parse_address, parse_name
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
-from pinai_subnet.runtime.settings import Loaded, SettingsLoader, read_private_key
+from pinai_subnet.runtime.settings import Loaded, SettingsLoader
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.network_file import Network, load_network
 from pinai_subnet.wire.status import http_problem
@@ -57,13 +58,13 @@ class Configuration:
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     """Read and check all files; raise `StartupError` with every problem."""
-    loader = SettingsLoader(environ)
+    loader = SettingsLoader(environ, origins=arguments.origins)
     loaded = loader.load(AgentSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     agent_id, signer, commands = arguments.id or "", None, dict[str, str]()
+    with loader.collecting():
+        signer = _signer(loaded)
     if loaded.ok:
-        with loader.collecting():
-            signer = _signer(loaded)
         agent_id = _checked(loader, loaded, arguments)
         commands = _commands(loader, loaded)
     loader.finish()
@@ -78,6 +79,8 @@ async def start(process: Process, configuration: Configuration) -> None:
     """Start the agent in a process."""
     settings, network = configuration.settings, configuration.network
     agent_id = configuration.agent_id
+    if settings.http.port:
+        require_free(settings.http.host, {"http.port": settings.http.port})
     identity = Identity(
         subnet_id=network.parameters.subnet_id, role="simple-agent", node_id=agent_id
     )
@@ -121,11 +124,12 @@ async def _serve_health(process: Process, settings: AgentSettings) -> None:
 
 def _signer(loaded: Loaded[AgentSettings]) -> LocalSigner | None:
     """Return the signer, None where no key is given; raise `StartupError` for a malformed one."""
-    value, file = loaded.value.private_key, loaded.value.private_key_file
-    given = SecretStr("") if value is None else value
-    if file is None and not given.get_secret_value().strip():
+    value = loaded.part(SecretStr, "private_key")
+    given = value is not None and value.get_secret_value().strip()
+    if not given and not loaded.part(str, "private_key_file"):
         return None
-    return LocalSigner(read_private_key(given, file, loaded.where("private_key")))
+    key = loaded.private_key()
+    return LocalSigner(key) if key else None
 
 
 def _checked(loader: SettingsLoader, loaded: Loaded[AgentSettings], arguments: Arguments) -> str:

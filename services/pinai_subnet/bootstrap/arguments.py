@@ -1,6 +1,7 @@
 """What a process is told on its command line: where its configuration is, which member it is. Never a secret."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -12,3 +13,5 @@ class Arguments:
     """Directory with network.yaml, the role's own file, auth_config.yaml and policy_config.yaml."""
     id: str | None = None
     """Which validator or agent this is; None where a role has only one member."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where variables were set (`.env:14`), for messages; empty where that is not known."""

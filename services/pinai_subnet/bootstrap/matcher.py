@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from fastapi import FastAPI
+
 from pinai_subnet.adapters.ledger.grpc import GrpcLedger
 from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
 from pinai_subnet.adapters.roster.http import HttpRoster
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
 from pinai_subnet.matcher.http_api import add_routes
@@ -30,7 +33,7 @@ from pinai_subnet.runtime.health import OK, Finding
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.logs import get_logger
-from pinai_subnet.runtime.settings import SettingsLoader, read_private_key
+from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.auth_file import AuthFile, load_auth
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, AuthMode
@@ -71,20 +74,15 @@ def main(arguments: Arguments) -> int:
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     """Read and check all files; raise `StartupError` with every problem."""
-    loader = SettingsLoader(environ)
+    loader = SettingsLoader(environ, origins=arguments.origins)
     loaded = loader.load(MatcherSettings, arguments.config_dir / FILE_NAME)
     policy = load_policy(loader, arguments.config_dir)
     network = load_network(loader, arguments.config_dir)
     auth = load_auth(loader, arguments.config_dir)
     signer: LocalSigner | None = None
-    if loaded.ok:
-        settings = loaded.value
-        with loader.collecting():
-            signer = LocalSigner(
-                read_private_key(
-                    settings.private_key, settings.private_key_file, loaded.where("private_key")
-                )
-            )
+    with loader.collecting():
+        key = loaded.private_key()
+        signer = LocalSigner(key) if key else None
     if signer is not None and network is not None:
         matchers = network.parameters.matchers
         if signer.address not in matchers:
@@ -93,13 +91,6 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
                 f"the matcher's key belongs to {signer.address}; network.yaml names {', '.join(matchers)}",
                 where=loaded.where("private_key"),
                 fix="set MATCHER_PRIVATE_KEY to the key of that address, or MATCHER_ADDRESS to this one",
-            )
-        if network.parameters.validator_at(signer.address) is not None:
-            loader.report(
-                "SN-M042",
-                f"the matcher's key {signer.address} is also a validator's",
-                where=loaded.where("private_key"),
-                fix="give the matcher a key of its own: `subnetctl keys new`",
             )
     loader.finish()
     if policy is None or network is None or auth is None or signer is None:
@@ -113,6 +104,13 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     """Start the matcher in a process; return where it listens."""
     settings, parameters = configuration.settings, configuration.network.parameters
     endpoints = configuration.network.endpoints
+    require_free(
+        settings.listen.host,
+        {
+            "listen.grpc_port": port_of(settings.listen.grpc_port, endpoints.matcher_grpc),
+            "listen.http_port": port_of(settings.listen.http_port, endpoints.matcher_http),
+        },
+    )
     given = await _given(process, configuration)
     parts = await assemble(given)
     # Loops that end after the journal's own may still have marked something.
@@ -126,33 +124,17 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     servicer = api(parts, given)
     grpc_server = GrpcServer(
         host=settings.listen.host,
-        port=_port(settings.listen.grpc_port, endpoints.matcher_grpc),
+        port=port_of(settings.listen.grpc_port, endpoints.matcher_grpc),
         register=[lambda server: add_MatcherServiceServicer_to_server(servicer, server)],
         error_mapper=grpc_status,
         interceptors=[AuthenticationInterceptor(verifier)],
         max_message_bytes=settings.limits.max_message_bytes,
     )
     await process.serve("grpc_server", grpc_server)
-    app = create_app(
-        title="PinAI Subnet matcher",
-        version=VERSION,
-        error_mapper=http_problem,
-        health=process.health,
-        metrics=process.metrics,
-        docs=settings.docs,
-    )
-    add_routes(
-        app,
-        matcher=parts.matcher,
-        board=parts.board,
-        journal=parts.journal,
-        agents=parts.agents,
-        tasks=parts.tasks,
-    )
     http_server = HttpServer(
-        app,
+        _application(process, parts, docs=settings.docs),
         host=settings.listen.host,
-        port=_port(settings.listen.http_port, endpoints.matcher_http),
+        port=port_of(settings.listen.http_port, endpoints.matcher_http),
     )
     await process.serve("http_server", http_server)
 
@@ -172,6 +154,26 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         authentication=configuration.auth.matcher.mode.value,
     )
     return listening
+
+
+def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
+    app = create_app(
+        title="PinAI Subnet matcher",
+        version=VERSION,
+        error_mapper=http_problem,
+        health=process.health,
+        metrics=process.metrics,
+        docs=docs,
+    )
+    add_routes(
+        app,
+        matcher=parts.matcher,
+        board=parts.board,
+        journal=parts.journal,
+        agents=parts.agents,
+        tasks=parts.tasks,
+    )
+    return app
 
 
 async def _given(process: Process, configuration: Configuration) -> Given:
@@ -285,7 +287,3 @@ def _add_health(process: Process, parts: Parts) -> None:
     process.health.add("able_to_finalise", "posting", posting)
     process.health.add("able_to_finalise", "validators", validators)
     process.health.add("able_to_finalise", "outcomes", outcomes)
-
-
-def _port(configured: int | None, endpoint: str) -> int:
-    return int(endpoint.rpartition(":")[2]) if configured is None else configured

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.protocol.ids import Address, SubnetId
 from pinai_subnet.protocol.network import NetworkParameters
@@ -50,7 +51,7 @@ def load(
     arguments: Arguments, environ: Mapping[str, str]
 ) -> tuple[RegistrySettings, Network, AuthFile]:
     """Read and check everything this process is configured by; raise `StartupError` with every problem."""
-    loader = SettingsLoader(environ)
+    loader = SettingsLoader(environ, origins=arguments.origins)
     loaded = loader.load(RegistrySettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     auth = load_auth(loader, arguments.config_dir)
@@ -64,6 +65,13 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
     """Start the registry in a process; return its HTTP server."""
     settings, network, auth = load(arguments, os.environ)
     parameters = network.parameters
+    require_free(
+        settings.listen.host,
+        {
+            "listen.http_port": port_of(settings.listen.http_port, network.endpoints.registry_http),
+            "listen.grpc_port": port_of(settings.listen.grpc_port, network.endpoints.registry_grpc),
+        },
+    )
     identity = Identity(subnet_id=parameters.subnet_id, role="registry", node_id="registry")
     directory = DataDirectory.open(settings.data_dir, identity=identity)
 
@@ -96,7 +104,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
         "grpc_server",
         GrpcServer(
             host=settings.listen.host,
-            port=_port(settings.listen.grpc_port, endpoints.registry_grpc),
+            port=port_of(settings.listen.grpc_port, endpoints.registry_grpc),
             register=[lambda server: add_RegistryServiceServicer_to_server(servicer, server)],
             error_mapper=grpc_status,
             interceptors=[AuthenticationInterceptor(verifier)],
@@ -116,14 +124,10 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
     server = HttpServer(
         app,
         host=settings.listen.host,
-        port=_port(settings.listen.http_port, endpoints.registry_http),
+        port=port_of(settings.listen.http_port, endpoints.registry_http),
     )
     await process.serve("http_server", server)
     return server
-
-
-def _port(configured: int | None, endpoint: str) -> int:
-    return int(endpoint.rpartition(":")[2]) if configured is None else configured
 
 
 def _owners(parameters: NetworkParameters) -> dict[tuple[Kind, str], Address]:

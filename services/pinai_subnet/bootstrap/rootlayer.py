@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import grpc
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.rootlayer.api.endpoint import Endpoint
 from pinai_subnet.rootlayer.api.grpc import (
@@ -55,7 +56,7 @@ def main(arguments: Arguments) -> int:
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> tuple[RootLayerSettings, Network]:
     """Read and check everything this process is configured by; raise `StartupError` with every problem."""
-    loader = SettingsLoader(environ)
+    loader = SettingsLoader(environ, origins=arguments.origins)
     loaded = loader.load(RootLayerSettings, arguments.config_dir / FILE_NAME)
     network = load_network(loader, arguments.config_dir)
     loader.finish()
@@ -73,6 +74,17 @@ async def start(process: Process, arguments: Arguments) -> Listening:
 async def serve(process: Process, settings: RootLayerSettings, network: Network) -> Listening:
     """Start RootLayer for one network; return where it listens."""
     parameters = network.parameters
+    require_free(
+        settings.listen.host,
+        {
+            "listen.grpc_port": port_of(
+                settings.listen.grpc_port, network.endpoints.rootlayer_grpc
+            ),
+            "listen.http_port": port_of(
+                settings.listen.http_port, network.endpoints.rootlayer_http
+            ),
+        },
+    )
     hub = Hub(
         max_subscribers=settings.streams.max_subscribers,
         queue_events=settings.streams.queue_events,
@@ -100,7 +112,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     endpoint = Endpoint(service)
     grpc_server = GrpcServer(
         host=settings.listen.host,
-        port=_port(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
+        port=port_of(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
         register=_services(endpoint, service, answers),
         error_mapper=grpc_status,
         interceptors=[HeaderInterceptor(verifier)],
@@ -127,7 +139,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     http_server = HttpServer(
         app,
         host=settings.listen.host,
-        port=_port(settings.listen.http_port, network.endpoints.rootlayer_http),
+        port=port_of(settings.listen.http_port, network.endpoints.rootlayer_http),
     )
     await process.serve("http", http_server)
 
@@ -178,7 +190,3 @@ def _services(
         ),
         lambda server: service_pb2_grpc.add_HealthServiceServicer_to_server(checks, server),
     ]
-
-
-def _port(configured: int | None, endpoint: str) -> int:
-    return int(endpoint.rpartition(":")[2]) if configured is None else configured

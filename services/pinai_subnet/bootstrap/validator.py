@@ -1,7 +1,6 @@
 """One validator process: settings in, running process out. The only place that knows which adapters it uses."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +8,13 @@ from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.listening import port_of, require_free
+from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.node import ReplicatedLog
-from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.ports.errors import Damaged, Refused
 from pinai_subnet.ports.replication import Peer, Replication
-from pinai_subnet.protocol.errors import SubnetError
-from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
+from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.binding import address_text
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.errors import StartupError, cannot_start
@@ -23,7 +22,6 @@ from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.logs import get_logger
-from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
@@ -32,35 +30,21 @@ from pinai_subnet.validator.archive import MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
-from pinai_subnet.validator.policy_settings import ValidatorPolicies, load_policies
 from pinai_subnet.validator.service import Surroundings, ValidatorService
-from pinai_subnet.validator.settings import FILE_NAME, ReplicationSection, ValidatorSettings
 from pinai_subnet.validator.state_machine import LedgerMachine
 from pinai_subnet.validator.status import StatusReport
-from pinai_subnet.wire.auth_file import AuthFile, load_auth
 from pinai_subnet.wire.authentication import AuthenticationInterceptor
-from pinai_subnet.wire.network_file import Network, load_network
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
 from pinai_subnet.wire.status import grpc_status, http_problem
+
+__all__ = ["Configuration", "Listening", "load", "main", "start"]
 
 GRACE_SECONDS = 15.0
 _HAND_OVER_SECONDS = 3.0
 _LAST_CALLS_SECONDS = 2.0
 _MESSAGE_BYTES = 10 * 1024 * 1024
 _HTTP_TIMEOUT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """Everything that was read and found consistent before anything is opened."""
-
-    settings: ValidatorSettings
-    network: Network
-    me: ValidatorIdentity
-    policies: ValidatorPolicies
-    auth: AuthFile
-    signer: LocalSigner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,53 +64,17 @@ def main(arguments: Arguments) -> int:
     return run_process(build, name="validator", grace_seconds=GRACE_SECONDS)
 
 
-def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
-    """Read and check all files; raise one `StartupError` with every problem found."""
-    loader = SettingsLoader(environ, origins=arguments.origins)
-    loaded = loader.load(ValidatorSettings, arguments.config_dir / FILE_NAME)
-    network = load_network(loader, arguments.config_dir)
-    policies = load_policies(loader, arguments.config_dir)
-    auth = load_auth(loader, arguments.config_dir)
-    signer: LocalSigner | None = None
-    with loader.collecting():
-        key = loaded.private_key()
-        signer = LocalSigner(key) if key else None
-    if loaded.ok:
-        with loader.collecting():
-            replication_options(loaded.value.replication)
-    me: ValidatorIdentity | None = None
-    if network is not None:
-        with loader.collecting():
-            me = _identity(network.parameters, arguments)
-    if network is not None and me is not None and signer is not None:
-        with loader.collecting():
-            _check_key(network.parameters, me, signer, loaded.where("private_key"))
-    loader.finish()
-    if network is None or policies is None or auth is None or me is None or signer is None:
-        raise AssertionError("the loader reports what it could not load")
-    return Configuration(
-        settings=loaded.value, network=network, me=me, policies=policies, auth=auth, signer=signer
-    )
-
-
-def replication_options(section: ReplicationSection) -> ReplicationOptions:
-    """Return the engine's options; raise `StartupError` when they do not fit together."""
-    try:
-        return ReplicationOptions(
-            election_min_seconds=section.election_min_seconds,
-            election_max_seconds=section.election_max_seconds,
-            heartbeat_seconds=section.heartbeat_seconds,
-            compact_after_entries=section.compact_after_entries,
-            keep_entries=section.keep_entries,
-        )
-    except SubnetError as exc:
-        raise cannot_start(
-            exc.code, exc.message, where="replication", fix="correct it in validator.yaml"
-        ) from exc
-
-
 async def start(process: Process, configuration: Configuration) -> Listening:
     """Start a validator in a process; return where it listens."""
+    listen, me = configuration.settings.listen, configuration.me
+    require_free(
+        listen.host,
+        {
+            "listen.grpc_port": port_of(listen.grpc_port, me.grpc_endpoint),
+            "listen.http_port": port_of(listen.http_port, me.http_endpoint),
+            "listen.raft_port": port_of(listen.raft_port, me.raft_endpoint),
+        },
+    )
     service, directory = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
@@ -210,7 +158,7 @@ def _replicated_log(
 ) -> ReplicatedLog:
     parameters, me = configuration.network.parameters, configuration.me
     listen = configuration.settings.listen
-    port = _port(listen.raft_port, me.raft_endpoint)
+    port = port_of(listen.raft_port, me.raft_endpoint)
     return ReplicatedLog(
         me=_peer(me),
         others=[_peer(other) for other in parameters.validators if other.id != me.id],
@@ -268,7 +216,7 @@ async def _serve(
     grpc_server = await process.enter(
         GrpcServer(
             host=settings.listen.host,
-            port=_port(settings.listen.grpc_port, me.grpc_endpoint),
+            port=port_of(settings.listen.grpc_port, me.grpc_endpoint),
             register=[
                 lambda server: register(server, validator, validation),
                 lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server),
@@ -309,7 +257,7 @@ async def _serve(
         HttpServer(
             app,
             host=settings.listen.host,
-            port=_port(settings.listen.http_port, me.http_endpoint),
+            port=port_of(settings.listen.http_port, me.http_endpoint),
         )
     )
 
@@ -349,42 +297,6 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
     process.loop("register_validator", loop.run)
 
 
-def _identity(parameters: NetworkParameters, arguments: Arguments) -> ValidatorIdentity:
-    known = ", ".join(member.id for member in parameters.validators)
-    if arguments.id is None:
-        raise cannot_start(
-            "SN-V103",
-            f"no validator id was given; network.yaml knows {known}",
-            where="--id",
-            fix="add --id and one of them",
-        )
-    me = parameters.validator(arguments.id)
-    if me is None:
-        raise cannot_start(
-            "SN-V103",
-            f"{arguments.id!r} is not a validator of this network; network.yaml knows {known}",
-            where="--id",
-            fix="use one of them, or add the validator to network.yaml on every member",
-        )
-    return me
-
-
-def _check_key(
-    parameters: NetworkParameters, me: ValidatorIdentity, signer: LocalSigner, where: str
-) -> None:
-    if signer.public_key == me.public_key:
-        return
-    owner = parameters.validator_at(signer.address)
-    whose = f"that is {owner.id}'s" if owner else "which belongs to no validator in network.yaml"
-    raise cannot_start(
-        "SN-V102",
-        f"{me.id}: the key derives to {signer.public_key.hex()[:16]}… ({whose}), "
-        f"but network.yaml says {me.public_key.hex()[:16]}…",
-        where=where,
-        fix=f"give {me.id} its own key, or correct its public_key in network.yaml",
-    )
-
-
 def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:
     try:
         return FileSigningRecord(path, address=signer.address)
@@ -403,7 +315,3 @@ def _unusable(exc: Damaged | Refused, path: Path) -> StartupError:
 
 def _peer(member: ValidatorIdentity) -> Peer:
     return Peer(id=member.id, address=member.address, endpoint=member.raft_endpoint)
-
-
-def _port(configured: int | None, endpoint: str) -> int:
-    return int(endpoint.rpartition(":")[2]) if configured is None else configured

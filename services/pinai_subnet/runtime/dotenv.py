@@ -40,14 +40,23 @@ def read_dotenv(path: Path) -> DotEnv:
             where=str(path),
             fix=f"create {path} or correct its path and permissions",
         ) from exc
+    problems = []
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise cannot_start(
-            "SN-C011",
-            f"{path} has mode {stat.S_IMODE(mode):04o}: other users can access the secrets in it; expected 0600",
-            where=str(path),
-            fix=f"chmod 600 {path}",
+        problems.append(
+            StartupProblem(
+                "SN-C011",
+                f"{path} has mode {stat.S_IMODE(mode):04o}: other users can access the secrets in it; expected 0600",
+                str(path),
+                f"chmod 600 {path}",
+            )
         )
-    return parse_dotenv(raw, name=str(path))
+    try:
+        read = parse_dotenv(raw, name=str(path))
+    except StartupError as exc:
+        raise StartupError([*problems, *exc.problems]) from exc
+    if problems:
+        raise StartupError(problems)
+    return read
 
 
 def parse_dotenv(raw: bytes, *, name: str) -> DotEnv:

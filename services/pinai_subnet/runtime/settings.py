@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=pydantic.BaseModel)
+P = TypeVar("P")
 
 
 class _Unresolved:
@@ -41,12 +42,17 @@ class Loaded(Generic[M]):
     """One file's settings, available once the loader found no problem; knows where each value was written."""
 
     def __init__(
-        self, value: M | None, document: yaml_text.Document, loader: "SettingsLoader"
+        self,
+        value: M | None,
+        document: yaml_text.Document,
+        loader: "SettingsLoader",
+        data: Any,
     ) -> None:
         """Made by `SettingsLoader.load`."""
         self._value = value
         self._document = document
         self._loader = loader
+        self._data = data
 
     @property
     def ok(self) -> bool:
@@ -59,6 +65,35 @@ class Loaded(Generic[M]):
         if self._value is None:
             raise StartupError(self._loader.problems)
         return self._value
+
+    def part(self, declared: type[P], *path: str | int) -> P | None:
+        """Return one value of the file even where others are wrong, so that a start reports the problems of both.
+
+        None where it is absent or itself wrong, which was reported already.
+        """
+        node = self._data
+        for step in path:
+            try:
+                node = node[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        try:
+            found: P = pydantic.TypeAdapter(declared).validate_python(node)
+        except pydantic.ValidationError:
+            return None
+        return found
+
+    def private_key(self) -> bytes | None:
+        """Read the key that `private_key` or `private_key_file` gives, also where other settings are wrong.
+
+        Raises `StartupError` as `read_private_key` does; None where what is written there was reported already.
+        """
+        value = self.part(pydantic.SecretStr, "private_key")
+        file = self.part(Path, "private_key_file") if self.part(str, "private_key_file") else None
+        if value is None and file is None and not self.ok:
+            return None
+        where = self.where("private_key_file" if file else "private_key")
+        return read_private_key(value, file, where)
 
     def where(self, *path: str | int) -> str:
         """Return `file:line a.b` for a value, for checks that go beyond one field."""
@@ -91,7 +126,7 @@ class SettingsLoader:
             except pydantic.ValidationError as exc:
                 errors = [e for e in exc.errors() if not _within(e["loc"], unresolved)]
                 self.problems += describe(model, document, errors, names)
-        return Loaded(value if len(self.problems) == before else None, document, self)
+        return Loaded(value if len(self.problems) == before else None, document, self, data)
 
     def report(self, code: str, message: str, *, where: str | None, fix: str) -> None:
         """Add a problem found by a check that goes beyond one field or one file."""

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pinai_subnet.protocol.digests import ChainDomain
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.ids import (
+    Address,
     SubnetId,
     ValidatorId,
     parse_address,
@@ -19,6 +21,7 @@ from pinai_subnet.runtime.settings import Loaded, Settings, SettingsLoader
 
 FILE_NAME = "network.yaml"
 MAX_PORT = 65_535
+_CORRECT = "write 0x and the hex digits, or correct the variable in .env"
 
 
 class ChainSection(Settings):
@@ -78,56 +81,41 @@ class Network:
 
 
 def load_network(loader: SettingsLoader, config_dir: Path) -> Network | None:
-    """Read and check the file; every problem goes to the loader, and None means there was at least one."""
-    loaded = loader.load(NetworkFile, config_dir / FILE_NAME)
-    if not loaded.ok:
-        return None
+    """Read and check the file; every problem goes to the loader, and None means there was at least one.
+
+    What one value says is checked also where another one is wrong, so that one start reports the problems of both.
+    """
     before = len(loader.problems)
+    loaded = loader.load(NetworkFile, config_dir / FILE_NAME)
     network = _Reader(loader, loaded).network()
-    return network if len(loader.problems) == before else None
+    return network if loaded.ok and len(loader.problems) == before else None
 
 
 class _Reader:
     def __init__(self, loader: SettingsLoader, loaded: Loaded[NetworkFile]) -> None:
         self._loader = loader
         self._loaded = loaded
-        self._file = loaded.value
+        entries = loaded.part(tuple[Any, ...], "validators") or ()
+        self._validators = {
+            index: entry
+            for index in range(len(entries))
+            if (entry := loaded.part(ValidatorSection, "validators", index))
+        }
+        self._count = len(entries)
 
     def network(self) -> Network | None:
-        file = self._file
-        self._endpoints()
-        validators = tuple(
-            identity
-            for index in range(len(file.validators))
-            if (identity := self._validator(index))
-        )
-        self._distinct()
-        with _Collected(
-            self._loader,
-            self._loaded,
-            ("threshold",),
-            "choose numerator and denominator, e.g. 2 of 3",
-        ):
-            check_threshold(
-                len(file.validators), file.threshold.numerator, file.threshold.denominator
-            )
-        fix = "write 0x and the hex digits, or correct the variable in .env"
-        with _Collected(self._loader, self._loaded, ("subnet_id",), fix):
-            subnet_id = parse_bytes32(file.subnet_id, "subnet_id")
-        with _Collected(self._loader, self._loaded, ("chain",), fix):
-            domain = ChainDomain(
-                chain_id=file.chain.chain_id,
-                intent_manager=parse_address(file.chain.intent_manager, "intent_manager"),
-                checkpoint_manager=parse_address(
-                    file.chain.checkpoint_manager, "checkpoint_manager"
-                ),
-            )
-        with _Collected(self._loader, self._loaded, ("matchers",), fix):
-            matchers = tuple(parse_address(text, "matchers") for text in file.matchers)
-        if self._loader.problems:
+        self._check_endpoints()
+        identities = [self._identity(index, entry) for index, entry in self._validators.items()]
+        validators = tuple(identity for identity in identities if identity is not None)
+        self._check_distinct()
+        self._check_threshold()
+        subnet_id, domain = self._subnet_id(), self._domain()
+        matchers = self._matchers(validators)
+        if not self._loaded.ok or subnet_id is None or domain is None:
             return None
+        file = self._loaded.value
         parameters = NetworkParameters(
-            subnet_id=SubnetId(subnet_id),
+            subnet_id=subnet_id,
             domain=domain,
             validators=validators,
             threshold_numerator=file.threshold.numerator,
@@ -136,11 +124,58 @@ class _Reader:
         )
         return Network(parameters=parameters, endpoints=file.endpoints)
 
-    def _validator(self, index: int) -> ValidatorIdentity | None:
-        entry = self._file.validators[index]
-        where = ("validators", index, "public_key")
-        with _Collected(
-            self._loader, self._loaded, where, "`subnetctl keys pubkey FILE` prints the right text"
+    def _collected(self, *path: str | int, fix: str = _CORRECT) -> "_Collected":
+        return _Collected(self._loader, self._loaded.where(*path), fix)
+
+    def _subnet_id(self) -> SubnetId | None:
+        if (text := self._loaded.part(str, "subnet_id")) is not None:
+            with self._collected("subnet_id"):
+                return SubnetId(parse_bytes32(text, "subnet_id"))
+        return None
+
+    def _domain(self) -> ChainDomain | None:
+        if (chain := self._loaded.part(ChainSection, "chain")) is not None:
+            with self._collected("chain"):
+                return ChainDomain(
+                    chain_id=chain.chain_id,
+                    intent_manager=parse_address(chain.intent_manager, "intent_manager"),
+                    checkpoint_manager=parse_address(
+                        chain.checkpoint_manager, "checkpoint_manager"
+                    ),
+                )
+        return None
+
+    def _check_threshold(self) -> None:
+        threshold = self._loaded.part(ThresholdSection, "threshold")
+        if threshold is not None and self._loaded.part(tuple[Any, ...], "validators") is not None:
+            with self._collected("threshold", fix="choose numerator and denominator, e.g. 2 of 3"):
+                check_threshold(self._count, threshold.numerator, threshold.denominator)
+
+    def _matchers(self, validators: tuple[ValidatorIdentity, ...]) -> tuple[Address, ...]:
+        owners = {validator.address: validator.id for validator in validators}
+        found = []
+        for index in range(len(self._loaded.part(tuple[Any, ...], "matchers") or ())):
+            text = self._loaded.part(str, "matchers", index)
+            if text is None:
+                continue
+            with self._collected("matchers", index):
+                address = parse_address(text, "matchers")
+                found.append(address)
+                if address in owners:
+                    self._loader.report(
+                        "SN-C124",
+                        f"matcher {address} has the same key as {owners[address]}",
+                        where=self._loaded.where("matchers", index),
+                        fix="give the matcher a key of its own: `subnetctl keys new FILE`",
+                    )
+        return tuple(found)
+
+    def _identity(self, index: int, entry: ValidatorSection) -> ValidatorIdentity | None:
+        with self._collected(
+            "validators",
+            index,
+            "public_key",
+            fix="`subnetctl keys pubkey FILE` prints the right text",
         ):
             try:
                 public_key = bytes.fromhex(entry.public_key.removeprefix("0x"))
@@ -156,10 +191,10 @@ class _Reader:
             )
         return None
 
-    def _distinct(self) -> None:
+    def _check_distinct(self) -> None:
         for field in ("id", "public_key", "grpc", "http", "raft"):
             seen: dict[str, str] = {}
-            for index, entry in enumerate(self._file.validators):
+            for index, entry in self._validators.items():
                 value = str(getattr(entry, field)).removeprefix("0x").lower()
                 if value in seen:
                     self._loader.report(
@@ -171,18 +206,15 @@ class _Reader:
                     )
                 seen[value] = entry.id
 
-    def _endpoints(self) -> None:
-        file = self._file
+    def _check_endpoints(self) -> None:
         named: list[tuple[tuple[str | int, ...], str]] = [
             (("validators", index, kind), getattr(entry, kind))
-            for index, entry in enumerate(file.validators)
+            for index, entry in self._validators.items()
             for kind in ("grpc", "http", "raft")
         ]
-        named += [
-            (("endpoints", name), value)
-            for name, value in file.endpoints.model_dump().items()
-            if isinstance(value, str)
-        ]
+        for name, field in EndpointsSection.model_fields.items():
+            text = self._loaded.part(str, "endpoints", name) if field.annotation is str else None
+            named += [] if text is None else [(("endpoints", name), text)]
         for path, text in named:
             host, _, port = text.rpartition(":")
             if not host or not port.isdigit() or not 0 < int(port) <= MAX_PORT:
@@ -197,15 +229,9 @@ class _Reader:
 class _Collected:
     """Turns a `SubnetError` raised inside into a problem of the loader at one place of the file."""
 
-    def __init__(
-        self,
-        loader: SettingsLoader,
-        loaded: Loaded[NetworkFile],
-        path: tuple[str | int, ...],
-        fix: str,
-    ) -> None:
+    def __init__(self, loader: SettingsLoader, where: str, fix: str) -> None:
         self._loader = loader
-        self._where = loaded.where(*path)
+        self._where = where
         self._fix = fix
 
     def __enter__(self) -> None:

@@ -161,6 +161,10 @@ async def test_another_networks_data_and_a_used_port_stop_the_start(
         taken.listen()
         assert await _status_of(configuration) == 78
     assert "SN-H001" in capsys.readouterr().err
+    assert not (home.data / "validator-1").exists()
+    running = Running(configuration)
+    await running.up()
+    await running.down()
     home.key("validator-2")
     stranger = home.load("validator-2")
     (home.data / "validator-1").rename(home.data / "validator-2")

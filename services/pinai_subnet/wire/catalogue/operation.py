@@ -40,6 +40,13 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Set nonce_expiry_seconds to at least twice timestamp_tolerance_seconds.",
     ),
     Entry(
+        code="SN-C124",
+        title="matcher and validator share a key",
+        cause="An address among the matchers of network.yaml belongs to a validator; one stolen key could assign and "
+        "judge.",
+        remedy="Make a key for the matcher (`subnetctl keys new FILE`), set MATCHER_PRIVATE_KEY and MATCHER_ADDRESS.",
+    ),
+    Entry(
         code="SN-K020",
         title="key file exists",
         cause="A command that makes a key would have overwritten one.",
