@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pinai_subnet.runtime.dotenv import read_dotenv
+from pinai_subnet.runtime.dotenv import DotEnv, read_dotenv
+from pinai_subnet.runtime.errors import cannot_start
 
 DEFAULT_HOME = Path(".network")
 
@@ -56,7 +57,22 @@ class Home:
 
     def environment(self) -> dict[str, str]:
         """Return the variables of `.env`; raise `StartupError` where it is unreadable or readable by others."""
-        return dict(read_dotenv(self.env_file).values)
+        return dict(self.read_env().values)
+
+    def read_env(self) -> DotEnv:
+        """Return `.env` with the line of every variable; raise `StartupError` SN-C032 where there is none."""
+        self.require()
+        return read_dotenv(self.env_file)
+
+    def require(self) -> None:
+        """Raise `StartupError` SN-C032 where there is no network."""
+        if not self.exists:
+            raise cannot_start(
+                "SN-C032",
+                f"no network in {self.root}",
+                where=str(self.env_file),
+                fix=f"subnetctl init --home {self.root}",
+            )
 
 
 def public_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members, readiness
 from pinai_subnet.cli.ports import PortPlan
-from pinai_subnet.cli.preflight import preflight
+from pinai_subnet.cli.preflight import checked_session, preflight
 from pinai_subnet.cli.requester import JsonApi
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
@@ -53,7 +53,7 @@ def up(
         )
         ports = PortPlan.documented(validators)
         initialise(Home(home), validators=validators, agents=3, ports=ports, subnet_id=None)
-    session = open_session(home)
+    session = checked_session(home)
     begun = time.monotonic()
     screen.say("starting")
     bring_up(session, screen.say)
@@ -70,8 +70,9 @@ def up(
 def down(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """Stop every process of the network; data is kept."""
     screen = Screen(as_json=as_json)
-    session = open_session(home)
-    local = LocalNetwork(home=session.home, say=screen.say)
+    place = Home(home)
+    place.require()
+    local = LocalNetwork(home=place, say=screen.say)
     running = list(local.running().values())
     local.stop(running)
     names = [process.name for process in running]

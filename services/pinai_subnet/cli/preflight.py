@@ -1,15 +1,21 @@
 """What can be known before anything starts: settings of every process, and whether its ports are free."""
 
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from pinai_subnet.bootstrap import agent, matcher, registry, rootlayer, validator
 from pinai_subnet.bootstrap.arguments import Arguments
-from pinai_subnet.cli.home import public_environment
-from pinai_subnet.cli.local_network import Member
-from pinai_subnet.cli.session import Session
+from pinai_subnet.cli.home import Home, public_environment
+from pinai_subnet.cli.local_network import Member, members
+from pinai_subnet.cli.session import Session, open_session
+from pinai_subnet.runtime.dotenv import DotEnv
 from pinai_subnet.runtime.errors import StartupError, StartupProblem
+from pinai_subnet.runtime.settings import SettingsLoader
+from pinai_subnet.wire.network_file import FILE_NAME, NetworkFile
 
 Load = Callable[[Arguments, Mapping[str, str]], object]
 LOADERS: Mapping[str, Load] = {
@@ -21,18 +27,61 @@ LOADERS: Mapping[str, Load] = {
 }
 
 
-def settings_problems(session: Session, wanted: Sequence[Member]) -> list[StartupProblem]:
-    """Load every member's settings as it would itself; return each problem once, in order."""
-    found: dict[tuple[str, str | None, str], StartupProblem] = {}
-    for member in wanted:
-        own = {name: session.environment.get(source, "") for name, source in member.secrets.items()}
-        arguments = Arguments(config_dir=session.home.config.resolve(), id=member.id)
+_NUMBERED = re.compile(r"validator-([1-9][0-9]*)")
+
+
+def settings_problems(home: Home, wanted: Sequence[Member] | None = None) -> list[StartupProblem]:
+    """Load the settings of members, all if none are named, as they would themselves; return each problem once."""
+    env = home.read_env()
+    found = {(p.code, p.where, p.message): p for p in _missing_keys(home, env)}
+    for member in members(env.values) if wanted is None else wanted:
+        own = {name: env.values.get(source, "") for name, source in member.secrets.items()}
+        origins = {
+            name: f"{source} in {env.origins[source]}"
+            for name, source in member.secrets.items()
+            if source in env.origins
+        }
+        arguments = Arguments(
+            config_dir=home.config.resolve(), id=member.id, origins={**env.origins, **origins}
+        )
         try:
-            LOADERS[member.role](arguments, public_environment(session.environment) | own)
+            LOADERS[member.role](arguments, public_environment(env.values) | own)
         except StartupError as error:
             for problem in error.problems:
-                found.setdefault((problem.code, problem.where, problem.message), problem)
+                told = _naming_the_variable(problem, member, origins)
+                if told.code != "SN-K001":  # told by _missing_keys, with the variable's name
+                    found.setdefault((told.code, told.where, told.message), told)
     return list(found.values())
+
+
+def _missing_keys(home: Home, env: DotEnv) -> list[StartupProblem]:
+    """Return one problem per key that a local network cannot do without and `.env` does not give."""
+    loaded = SettingsLoader(env.values).load(NetworkFile, home.config / FILE_NAME)
+    ids = (
+        loaded.part(str, "validators", index, "id") or ""
+        for index in range(len(loaded.part(list, "validators") or ()))
+    )
+    numbers = [match[1] for text in ids if (match := _NUMBERED.fullmatch(text))]
+    names = ["MATCHER_PRIVATE_KEY", *(f"VALIDATOR_KEY_{number}" for number in numbers)]
+    return [
+        StartupProblem(
+            "SN-C001",
+            f"{name} is {'empty' if name in env.values else 'not set'}",
+            env.origins.get(name, str(home.env_file)),
+            f"`subnetctl keys new FILE` makes a key; set {name} to the content of the file",
+        )
+        for name in names
+        if not env.values.get(name, "").strip()
+    ]
+
+
+def _naming_the_variable(
+    problem: StartupProblem, member: Member, origins: Mapping[str, str]
+) -> StartupProblem:
+    """Return a problem of a member's key with the variable it came from: several members share one file."""
+    if not (problem.where or "").endswith(" private_key") or not origins:
+        return problem
+    return replace(problem, where=f"{', '.join(origins.values())} ({member.name}; {problem.where})")
 
 
 def port_problems(session: Session, wanted: Sequence[Member]) -> list[StartupProblem]:
@@ -65,8 +114,16 @@ def _taken(endpoint: str) -> str | None:
     return None
 
 
+def checked_session(root: Path) -> Session:
+    """Open a session; where `network.yaml` is wrong, raise the problems of all files of all members with it."""
+    try:
+        return open_session(root)
+    except StartupError as error:
+        raise StartupError(settings_problems(Home(root)) or error.problems) from error
+
+
 def preflight(session: Session, wanted: Sequence[Member]) -> None:
     """Raise one `StartupError` with every problem found before anything is started."""
-    problems = [*settings_problems(session, wanted), *port_problems(session, wanted)]
+    problems = [*settings_problems(session.home, wanted), *port_problems(session, wanted)]
     if problems:
         raise StartupError(problems)

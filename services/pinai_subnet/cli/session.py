@@ -76,15 +76,9 @@ class Session:
 def open_session(root: Path) -> Session:
     """Read `.env` and `network.yaml` of a home; raise `StartupError` SN-C032 where there is none."""
     home = Home(root)
-    if not home.exists:
-        raise cannot_start(
-            "SN-C032",
-            f"no network in {root}",
-            where=str(home.env_file),
-            fix=f"subnetctl init --home {root}",
-        )
-    environment = home.environment()
-    loader = SettingsLoader(environment)
+    env = home.read_env()
+    environment = dict(env.values)
+    loader = SettingsLoader(environment, origins=env.origins)
     network = load_network(loader, home.config)
     if network is None:
         raise StartupError(loader.problems)
