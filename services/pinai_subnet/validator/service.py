@@ -47,7 +47,7 @@ from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.settings import ValidatorSettings
 from pinai_subnet.validator.state_machine import LedgerMachine
 
-_ARCHIVE_EVERY_SECONDS = 0.25
+_ARCHIVE_EVERY_SECONDS = 1.0
 _DRAIN_SECONDS = 2.0
 
 

@@ -23,10 +23,10 @@ from pinai_subnet.validator.events import (
 )
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.metrics import ValidatorMetrics
-from pinai_subnet.validator.records import AssignmentState
+from pinai_subnet.validator.records import AssignmentState, Stage
 from pinai_subnet.wire.codec.reports import encode_report
 
-_SLICE = 100
+_SLICE = 50
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -230,7 +230,8 @@ def _assignment_row(
 ) -> AssignmentRow:
     document = assignment_document(state)
     report = taken
-    if report is None and state.report is not None and not state.stage.ended:
+    if report is None and state.stage is Stage.REPORTED:
+        # Not taken along because too much waited; later steps do not write it again.
         report = state.report
     if report is not None and document["report"] is not None:
         document["report"]["result_bytes"] = len(report.result_data)
