@@ -15,7 +15,8 @@ from pinai_subnet.protocol.reports import (
     ResourceUsage,
 )
 from pinai_subnet.validator.policy import Policy, PolicyBook, Weights
-from pinai_subnet.validator.verification import RULES, Case, confidence_of, judge, rules_of
+from pinai_subnet.validator.rules import RULES, Case
+from pinai_subnet.validator.verification import confidence_of, judge, rules_of
 from pinai_subnet.wire.catalogue import CATALOGUE
 
 AGENT = Address("0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045")

@@ -17,7 +17,8 @@ from pinai_subnet.validator.metrics import ValidatorMetrics
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.records import AssignmentState, Stage
 from pinai_subnet.validator.replica import Replica
-from pinai_subnet.validator.verification import Case, judge
+from pinai_subnet.validator.rules import Case
+from pinai_subnet.validator.verification import judge
 
 _MAX_REASON = 1000
 _PER_SLICE = 8
