@@ -85,7 +85,9 @@ class _Profiled(Member):
 
     def command(self, home: Home) -> list[str]:
         words = Member.command(self, home)
-        return [sys.executable, "-m", "cProfile", "-o", str(self.output), *words[1:]]
+        module = words.index("-m") + 1
+        script = Path(__file__).with_name("profiled.py")
+        return [sys.executable, str(script), str(self.output), *words[module:]]
 
 
 @contextmanager
