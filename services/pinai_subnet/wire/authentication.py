@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from pinai_subnet.ports.signer import Signer
-from pinai_subnet.protocol.errors import Unauthenticated
+from pinai_subnet.protocol.errors import InvalidInput, Unauthenticated
 from pinai_subnet.protocol.ids import Address, parse_address
 from pinai_subnet.protocol.request_signing import (
     CHAIN_HEADER,
@@ -140,18 +140,28 @@ class RequestVerifier:
                 f"caller's clock says {timestamp}, ours {int(now)}: {abs(now - timestamp):.0f} s apart, "
                 f"{self._policy.timestamp_tolerance_seconds:.0f} s are allowed",
             )
-        signer = parse_address(headers[SIGNER_HEADER], SIGNER_HEADER)
+        try:
+            signer = parse_address(headers[SIGNER_HEADER], SIGNER_HEADER)
+        except InvalidInput as exc:
+            raise Unauthenticated("SN-N302", exc.message) from exc
         call = Call(chain_id=chain_id, method=method, timestamp=timestamp, nonce=nonce)
         signature = bytes.fromhex(signature_text.removeprefix("0x"))
         both = forms()
         # Go agents omit the request on streams and write {} for an empty one: each digest names one exact meaning.
         for digest in (python_digest(call, both.python), go_digest(call, both.go)):
-            if recover_header(digest, signature) == signer:
+            if _made_by(digest, signature) == signer:
                 self._nonces.use(signer, nonce, now)
                 return signer
         raise Unauthenticated(
             "SN-N305", f"{method}: the signature does not belong to {signer} and this request"
         )
+
+
+def _made_by(digest: bytes, signature: bytes) -> Address:
+    try:
+        return recover_header(digest, signature)
+    except InvalidInput as exc:
+        raise Unauthenticated("SN-N302", f"header {SIGNATURE_HEADER}: {exc.message}") from exc
 
 
 def message_forms(request: Message, *, streaming: bool) -> Forms:
