@@ -43,7 +43,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self._parameters = parameters
         self._feed = feed
         self._closing = closing
-        self._streams = 0
+        self._streams = {True: 0, False: 0}
         self._grouper: Grouper[AssignmentRecord, Reply] = Grouper(
             commit=self._commit,
             max_items=200,
@@ -97,9 +97,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         Nothing is queued per stream: a slow reader simply continues from its cursor, where only the latest step of each
         assignment is waiting (known defect L22). `RESYNC` says that outcomes before it are forgotten.
         """
-        if self._streams >= _MAX_STREAMS:
+        self._check_caller()
+        # A proven member is never kept out by streams of callers that are nobody.
+        proven = current_caller() is not None
+        if self._streams[proven] >= _MAX_STREAMS:
             raise Exhausted("SN-V086", f"{_MAX_STREAMS} outcome streams are open already")
-        self._streams += 1
+        self._streams[proven] += 1
         signal = self._feed.signal(StageReached)
         cursor, announced = request.after_sequence, 0
         try:
@@ -121,7 +124,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
                 if not outcomes:
                     await signal.wait(self._closing, _SAFETY_SECONDS)
         finally:
-            self._streams -= 1
+            self._streams[proven] -= 1
             self._feed.drop(signal)
 
     def _check_caller(self) -> None:
@@ -129,7 +132,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if caller is None or caller in self._parameters.matchers:
             return
         if self._parameters.validator_at(caller) is None:
-            raise Forbidden("SN-V005", f"{caller} is not a matcher of this network")
+            raise Forbidden(
+                "SN-V005", f"{caller} is neither a matcher nor a validator of this network"
+            )
 
     def _check_matcher(self, record: AssignmentRecord) -> None:
         """Refuse here what the ledger would refuse, so that a stranger's records never reach the log."""
