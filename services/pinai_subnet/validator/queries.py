@@ -89,6 +89,7 @@ class Queries:
         """Add the epoch's part and the result's size, which live elsewhere."""
         report = document["report"]
         if report is not None and report["result_bytes"] is None:
+            await self._catch_up()
             kept = await self._archive.report_of(document["assignment_id"])
             if kept is not None:
                 report["result_bytes"] = kept.document["report"]["result_bytes"]
