@@ -100,8 +100,10 @@ def health(session: Session) -> dict[str, Any]:
     validators = [row for row in rows if row["role"] == "validator"]
     ready = sum(bool(row["ready"]) for row in validators)
     majority = len(validators) // 2 + 1
+    differing = differences({row["id"]: row.pop("config") for row in rows if "config" in row})
     return {
-        "healthy": all(row["ready"] for row in rows) and len(leaders) == 1,
+        "healthy": all(row["ready"] for row in rows) and len(leaders) == 1 and not differing,
+        "differences": differing,
         "leader": next(iter(leaders)) if len(leaders) == 1 else None,
         "raft_quorum": {"have": ready, "need": majority, "spare": ready - majority},
         "signature_quorum": {
@@ -111,6 +113,21 @@ def health(session: Session) -> dict[str, Any]:
         },
         "members": rows,
     }
+
+
+def differences(shared: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Say which configuration that all validators must share differs, and who has what; the most common value first."""
+    found = []
+    for name in dict.fromkeys(name for values in shared.values() for name in values):
+        holders: dict[str, list[str]] = {}
+        for validator, values in shared.items():
+            holders.setdefault(values.get(name, "unknown"), []).append(validator)
+        if len(holders) > 1:
+            ranked = sorted(holders.items(), key=lambda item: -len(item[1]))
+            found.append(
+                {"field": name, "values": [{"value": v, "validators": ids} for v, ids in ranked]}
+            )
+    return found
 
 
 def _row(member: Member, running: Mapping[str, Running]) -> dict[str, Any]:
@@ -130,6 +147,7 @@ def _row(member: Member, running: Mapping[str, Running]) -> dict[str, Any]:
             return row | {"reason": str(error)}
         raft = facts["replication"]
         row |= {"raft": raft["role"], "term": raft["term"], "index": raft["applied_index"]}
+        row |= {"config": facts["config"]}
         row |= {"epoch": facts["epochs"]["sealed"], "digest": str(facts["state"]["digest"])[:12]}
     return row
 
@@ -146,6 +164,11 @@ def _status_text(report: Mapping[str, Any]) -> str:
         )
         state = "ready" if row["ready"] else f"NOT READY {row['reason']}"
         lines.append(f"  {row['id']:<12} pid {row['pid'] or '-':<8} {state}{facts}")
+    for difference in report["differences"]:
+        values = "; ".join(
+            f"{', '.join(held['validators'])}: {held['value']}" for held in difference["values"]
+        )
+        lines.append(f"  CONFIGURATION DIFFERS in {difference['field']}: {values}")
     for name, key in (("can elect a leader", "raft_quorum"), ("can finalise", "signature_quorum")):
         quorum = report[key]
         verdict = "yes" if quorum["spare"] >= 0 else "NO"

@@ -1,5 +1,6 @@
 """The status document of a validator: replication, both quorums, epochs, backlog, digests. Reads only."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 import msgspec
@@ -12,7 +13,7 @@ from pinai_subnet.validator.documents import Document, hexed
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.replica import Replica
-from pinai_subnet.validator.roots import parameters_hash, validator_set_id
+from pinai_subnet.validator.roots import validator_set_id
 
 
 class StatusReport:
@@ -35,7 +36,7 @@ class StatusReport:
         self._version = version
         self._clock = clock
         self._started_at = clock.now()
-        self._config_digest = config_digest(parameters, policies)
+        self._shared = shared_configuration(parameters, policies)
 
     def document(self) -> Document:
         """Return the whole status."""
@@ -53,7 +54,8 @@ class StatusReport:
                 {"id": member.id, "address": member.address, **signed[member.id]}
                 for member in self._parameters.validators
             ],
-            "config_digest": self._config_digest,
+            "config_digest": config_digest(self._shared),
+            "config": self._shared,
             **self._replica.read(_ledger),
         }
 
@@ -72,14 +74,31 @@ class StatusReport:
         }
 
 
-def config_digest(parameters: NetworkParameters, policies: PolicyBook) -> str:
-    """Return a digest that is equal on validators with the same network file and the same policies."""
-    shared = {
+def shared_configuration(parameters: NetworkParameters, policies: PolicyBook) -> dict[str, str]:
+    """Return what must be equal on all validators, field by field, so that it can be said which one differs."""
+    domain = parameters.domain
+    members = [
+        [v.id, v.address, v.grpc_endpoint, v.http_endpoint, v.raft_endpoint]
+        for v in parameters.validators
+    ]
+    return {
+        "subnet_id": parameters.subnet_id,
+        "chain": f"{domain.chain_id} {domain.intent_manager} {domain.checkpoint_manager}",
+        "threshold": f"{parameters.threshold_numerator}/{parameters.threshold_denominator}",
         "validator_set": validator_set_id(parameters),
-        "parameters": parameters_hash(parameters).hex(),
-        "policies": msgspec.to_builtins(policies),
+        "validators": _digest_of(members),
+        "matchers": ", ".join(parameters.matchers),
+        "policies": _digest_of(msgspec.to_builtins(policies)),
     }
-    return hexed(sha256(msgspec.json.encode(shared, order="sorted")).digest())
+
+
+def config_digest(shared: Mapping[str, str]) -> str:
+    """Return a digest that is equal on validators with the same network file and the same policies."""
+    return _digest_of(shared)
+
+
+def _digest_of(value: object) -> str:
+    return hexed(sha256(msgspec.json.encode(value, order="sorted")).digest())
 
 
 def _replication(status: ReplicationStatus) -> Document:
