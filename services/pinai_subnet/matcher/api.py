@@ -148,7 +148,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         self._admit(context)
         if len(request.intent_types) > _MAX_TYPES:
             raise InvalidInput("SN-M020", f"intent_types: more than {_MAX_TYPES}")
-        self._callers.open_stream()
+        held = self._callers.open_stream(current_caller(), context.peer())
         listener = self._updates.connect(
             signer=current_caller(),
             intent_types=frozenset(request.intent_types),
@@ -163,7 +163,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
                         timestamp=update.timestamp,
                     )
         finally:
-            self._callers.close_stream()
+            self._callers.close_stream(held)
             self._updates.disconnect(listener)
             self._matcher.close_early_where_complete()
 
@@ -177,7 +177,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
             agent_id=request.agent_id,
             signer=current_caller(),
         )
-        self._callers.open_stream()
+        held = self._callers.open_stream(current_caller(), context.peer())
         self._bid_streams.connect(watcher)
         try:
             case = self._board.find(watcher.intent_id) or await self._journal.case(
@@ -192,7 +192,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
                     timestamp=event.timestamp,
                 )
         finally:
-            self._callers.close_stream()
+            self._callers.close_stream(held)
             self._bid_streams.disconnect(watcher)
 
     async def PublishMatchingResult(  # noqa: N802 - named by the proto file
@@ -245,7 +245,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         if refusal is not None:
             kind = Unauthenticated if signer is None else Forbidden
             raise kind(refusal.code, refusal.reason)
-        self._callers.open_stream()
+        held = self._callers.open_stream(current_caller(), context.peer())
         self._agents.meet(agent_id, now_ms=self._matcher.now_ms())
         if signer is not None and self._agents.may_bind(agent_id, signer, signer) is None:
             self._agents.bind(agent_id, signer, signer, now_ms=self._matcher.now_ms())
@@ -255,7 +255,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
                 yield _encode_task(task)
                 self._followup.delivered(task)
         finally:
-            self._callers.close_stream()
+            self._callers.close_stream(held)
             self._tasks.disconnect(stream)
             self._matcher.close_early_where_complete()
 

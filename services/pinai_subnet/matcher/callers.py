@@ -3,6 +3,8 @@
 Unsigned callers share a limit per network address, so nobody can use up the limit of an agent that signs (defect A12).
 """
 
+from collections import Counter
+
 from pinai_subnet.protocol.errors import Exhausted
 from pinai_subnet.protocol.ids import Address
 from pinai_subnet.runtime.limits import RateLimiter
@@ -16,7 +18,7 @@ class Callers:
         self._rates = RateLimiter(per_second=calls_per_second, burst=burst)
         self._burst = burst
         self._max_streams = max_streams
-        self._streams = 0
+        self._streams: Counter[str] = Counter()
 
     def admit(self, signer: Address | None, peer: str, *, now: float, calls: int = 1) -> None:
         """Count calls; raise `Exhausted` SN-M019 beyond the rate."""
@@ -26,17 +28,31 @@ class Callers:
             wait = self._rates.retry_after_seconds(key, now=now, cost=cost)
             raise Exhausted("SN-M019", f"too many calls from {key}; try again in {wait:.1f} s")
 
-    def open_stream(self) -> None:
-        """Count a stream; raise `Exhausted` SN-M024 when there are too many."""
-        if self._streams >= self._max_streams:
-            raise Exhausted(
-                "SN-M024", f"{self._streams} streams are open, the most this server holds"
-            )
-        self._streams += 1
+    def open_stream(self, signer: Address | None, peer: str) -> str:
+        """Count a stream and return under which key; raise `Exhausted` SN-M024 when there are too many.
 
-    def close_stream(self) -> None:
-        """Count a stream that is over."""
-        self._streams -= 1
+        One caller may hold half of them, so that it keeps nobody else out.
+        """
+        key = signer or peer_host(peer)
+        open_streams = self._streams.total()
+        if open_streams >= self._max_streams:
+            raise Exhausted(
+                "SN-M024", f"{open_streams} streams are open, the most this server holds"
+            )
+        if self._streams[key] >= max(1, self._max_streams // 2):
+            raise Exhausted(
+                "SN-M024",
+                f"{key} holds {self._streams[key]} of at most {self._max_streams} streams,"
+                " the largest share of one caller",
+            )
+        self._streams[key] += 1
+        return key
+
+    def close_stream(self, key: str) -> None:
+        """Count a stream that is over; `key` is what its opening returned."""
+        self._streams[key] -= 1
+        if not self._streams[key]:
+            del self._streams[key]
 
 
 def peer_host(peer: str) -> str:

@@ -73,11 +73,22 @@ def test_callers_are_limited_one_by_one() -> None:
 
 def test_streams_are_counted() -> None:
     callers = Callers(calls_per_second=1, burst=2, max_streams=1)
-    callers.open_stream()
+    held = callers.open_stream(None, "ipv4:1.2.3.4:5")
     with pytest.raises(Exhausted, match="SN-M024"):
-        callers.open_stream()
-    callers.close_stream()
-    callers.open_stream()
+        callers.open_stream(key(1).address, "ipv4:9.9.9.9:5")
+    callers.close_stream(held)
+    callers.open_stream(key(1).address, "ipv4:9.9.9.9:5")
+
+
+def test_one_caller_holds_at_most_half_of_the_streams() -> None:
+    """A12: a stranger's streams keep nobody else out."""
+    callers = Callers(calls_per_second=1, burst=2, max_streams=4)
+    held = [callers.open_stream(None, f"ipv4:1.2.3.4:{port}") for port in (5, 6)]
+    with pytest.raises(Exhausted, match="SN-M024"):
+        callers.open_stream(None, "ipv4:1.2.3.4:7")
+    callers.open_stream(key(1).address, "ipv4:1.2.3.4:8")
+    callers.close_stream(held[0])
+    callers.open_stream(None, "ipv4:1.2.3.4:7")
 
 
 def test_batch_answers_are_remembered_for_signed_callers_only() -> None:

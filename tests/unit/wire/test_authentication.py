@@ -230,6 +230,23 @@ def test_a_full_nonce_memory_refuses_instead_of_forgetting() -> None:
     assert caught.value.code == "SN-N307"
 
 
+def test_one_signer_fills_at_most_half_of_the_nonce_memory() -> None:
+    """A12: a stranger that signs a lot shuts nobody else out."""
+    cache = NonceCache(expiry_seconds=600, capacity=4)
+    cache.use("stranger", "n1", 0.0)
+    cache.use("stranger", "n2", 1.0)
+    with pytest.raises(Exhausted, match="SN-N307"):
+        cache.use("stranger", "n3", 2.0)
+    cache.use("victim", "n1", 2.0)
+    cache.use("stranger", "n3", 600.0)
+
+
+def test_a_malformed_proof_is_unauthenticated_not_invalid() -> None:
+    for header, value in (("x-signer-id", "agent-1"), ("x-signature", "00" * 65)):
+        with pytest.raises(Unauthenticated, match="SN-N302"):
+            bench().verify(signed(python_text()) | {header: value})
+
+
 def test_old_nonces_are_forgotten() -> None:
     cache = NonceCache(expiry_seconds=600, capacity=1)
     cache.use("a", "n" * 8, 0.0)

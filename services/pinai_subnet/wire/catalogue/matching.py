@@ -160,7 +160,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-M024",
         title="Too many streams",
-        cause="The matcher holds as many open streams as it may.",
+        cause="The matcher holds as many open streams as it may, or one caller half of them.",
         remedy="Close unused streams, or raise limits.max_streams in matcher.yaml.",
     ),
     Entry(

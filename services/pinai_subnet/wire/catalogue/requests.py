@@ -43,7 +43,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-N307",
         title="too many nonces are remembered",
-        cause="More signed requests arrived within nonce_expiry_seconds than max_nonces allows.",
+        cause="More signed requests than max_nonces, or half of that from one signer, arrived in nonce_expiry_seconds.",
         remedy="Retry in a few seconds; raise max_nonces in auth_config.yaml if the load is genuine (200 bytes each).",
     ),
 )
