@@ -148,7 +148,7 @@ class _Side:
             )
         if cluster != self._member.cluster:
             raise Refused(
-                "SN-R040", f"peer is of cluster {cluster[:64]!r}, not {self._member.cluster!r}"
+                "SN-R040", f"peer is of cluster {cluster[:80]!r}, not {self._member.cluster!r}"
             )
         peer = self._member.others.get(node)
         if peer is None:

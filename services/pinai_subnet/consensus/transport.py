@@ -25,6 +25,7 @@ from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
 from pinai_subnet.consensus.messages import PROMISES, Message, Ping, decode, encode, from_engine
 from pinai_subnet.consensus.names import NameLookup
 from pinai_subnet.consensus.options import ReplicationOptions
+from pinai_subnet.consensus.repeats import Repeats
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.replication import Peer
 
@@ -104,6 +105,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._unproven: set[Connection] = set()
         self._unsent: set[Connection] = set()
         self._promised = False
+        self._refusals = Repeats()
         self._names = NameLookup()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -316,7 +318,9 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         peer = connection.side.peer
         link = self._links.get(peer.id) if peer else None
         if link is None or not (link.connection is connection or link.attempt is connection):
-            _log.warning("raft_peer_refused", code=code, where=connection.where, reason=reason)
+            host = connection.where.rpartition(":")[0]
+            if self._refusals.worth_telling(host, code, reason):
+                _log.warning("raft_peer_refused", code=code, where=connection.where, reason=reason)
             return
         if link.connection is connection:
             link.connection = None
