@@ -83,6 +83,9 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
     ) -> report_pb2.Receipt:
         """Take one report; a bad one is answered in band (interop row 7)."""
         receipt = await self._reception.receive(incoming(request), sender_of(context))
+        if receipt.code:
+            # The published receipt has no field for the reason.
+            context.set_trailing_metadata((("x-error-code", receipt.code),))
         return encode_receipt(receipt)
 
     async def SubmitExecutionReportBatch(  # noqa: N802 - the protocol names it
@@ -97,12 +100,14 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
             partial_ok=request.partial_ok,
         )
         failed = sum(receipt.status == "rejected" for receipt in receipts)
+        codes = ", ".join(sorted({receipt.code for receipt in receipts if receipt.code}))
         success = len(receipts) - failed
         return service_pb2.ExecutionReportBatchResponse(
             receipts=[encode_receipt(receipt) for receipt in receipts],
             success=success,
             failed=failed,
-            msg=f"{success} of {len(receipts)} reports taken",
+            msg=f"{success} of {len(receipts)} reports taken"
+            + (f"; refused: {codes}" if codes else ""),
         )
 
     async def GetCheckpoint(  # noqa: N802 - the protocol names it
