@@ -1,0 +1,1 @@
+"""Unmodified agents against real processes: look-alikes of the published SDKs drive our servers."""
