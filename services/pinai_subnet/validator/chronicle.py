@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.validator.events import (
     BatchFinal,
+    BatchSettled,
     DoubleSignFound,
     EpochSealed,
     Event,
     HeldReportDropped,
+    SettlementDisputed,
     StageReached,
 )
 from pinai_subnet.validator.ledger import Ledger
@@ -56,10 +58,37 @@ class Chronicle:
                     self._log.error(
                         "double_sign_found", epoch=epoch, validator_id=validator_id, code="SN-K101"
                     )
+                case BatchSettled(epoch=epoch):
+                    self._settled(epoch)
+                case SettlementDisputed(epoch=epoch, validator_id=validator_id):
+                    self._metrics.settlement_disputes.add(validator=validator_id)
+                    self._log.error(
+                        "settlement_disputed",
+                        epoch=epoch,
+                        validator_id=validator_id,
+                        code="SN-V105",
+                    )
                 case EpochSealed(epoch=epoch):
                     self._log.debug("epoch_sealed", epoch=epoch)
                 case _:
                     pass
+
+    def _settled(self, number: int) -> None:
+        def read(ledger: Ledger) -> tuple[int, int, list[str]]:
+            epoch = ledger.epoch(number)
+            if epoch is None:
+                return 0, 0, []
+            refused = sum(not result.ok for result in epoch.results)
+            return len(epoch.items), refused, list(epoch.settled_by)
+
+        items, refused, members = self._replica.read(read)
+        self._log.info(
+            "batch_settled",
+            epoch=number,
+            items=items,
+            refused_items=refused,
+            reported_by=members,
+        )
 
     def _final(self, number: int) -> None:
         def read(ledger: Ledger) -> tuple[int, list[float], list[str]]:

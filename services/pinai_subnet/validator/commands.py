@@ -2,7 +2,7 @@
 
 Every command travels in an envelope signed by the validator that proposes it (see `command_codec`), so no member
 can speak for another. `request_id` makes a retry of the same command harmless; `at_ms` is the proposer's clock in unix
-milliseconds, and the ledger's own time is the highest seen.
+milliseconds; the ledger's own time is what a majority of these clocks have reached (`timekeeping`).
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class ItemSettlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSettlement:
-    """RootLayer's answer for a final epoch, one entry per item in batch order."""
+    """What the proposer was answered by RootLayer for a final epoch, one entry per item in batch order."""
 
     stamp: Stamp
     epoch: int
@@ -109,7 +109,7 @@ class RecordSettlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """End everything whose time is over at the stamp's time: open assignments, held and unverified reports."""
+    """Show the proposer's clock, and end everything whose time is over by the ledger's: assignments, reports."""
 
     stamp: Stamp
 

@@ -9,7 +9,12 @@ from pinai_subnet.protocol.checkpoints import Header, parent_hash
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.protocol.quorum import required_signatures, signer_bitmap
 from pinai_subnet.protocol.reports import Evidence, ExecutionReport
-from pinai_subnet.validator.records import AssignmentState, DoubleSign, EpochState
+from pinai_subnet.validator.records import (
+    AssignmentState,
+    DoubleSign,
+    EpochState,
+    SettlementDispute,
+)
 from pinai_subnet.wire.codec.reports import computed_report_id
 
 Document = dict[str, Any]
@@ -187,6 +192,11 @@ def epoch_document(epoch: EpochState, parameters: NetworkParameters) -> Document
             {"ok": result.ok, "message": result.message, "receipt_id": result.receipt_id}
             for result in epoch.results
         ],
+        "settled_by": list(epoch.settled_by),
+        "settlement_claims": {
+            validator_id: [result.ok for result in claim]
+            for validator_id, claim in epoch.claims.items()
+        },
     }
 
 
@@ -199,5 +209,16 @@ def double_sign_document(found: DoubleSign) -> Document:
         "first_signature": hexed(found.first_signature),
         "second_digest": hexed(found.second_digest),
         "second_signature": hexed(found.second_signature),
+        "at_ms": found.at_ms,
+    }
+
+
+def settlement_dispute_document(found: SettlementDispute) -> Document:
+    """Return one word about RootLayer's answer that a majority contradicts: which items were said to be taken."""
+    return {
+        "validator_id": found.validator_id,
+        "epoch": found.epoch,
+        "claimed": list(found.claimed),
+        "agreed": list(found.agreed),
         "at_ms": found.at_ms,
     }

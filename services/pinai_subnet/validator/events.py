@@ -74,9 +74,25 @@ class BatchFinal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettled:
-    """RootLayer's answer is in the log."""
+    """A majority of the members reported the same answer of RootLayer."""
 
     epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementClaimed:
+    """A member said what RootLayer answered; others owe their confirmation until a majority says the same."""
+
+    epoch: int
+    validator_id: ValidatorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementDisputed:
+    """A member's word about RootLayer's answer is contradicted by a majority; the ledger keeps it."""
+
+    epoch: int
+    validator_id: ValidatorId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +120,8 @@ Event = (
     | SignatureCounted
     | BatchFinal
     | BatchSettled
+    | SettlementClaimed
+    | SettlementDisputed
     | DoubleSignFound
     | CommandRefused
 )

@@ -54,7 +54,7 @@ class Intake:
                     f"assignment {record.assignment.assignment_id} is recorded with other content",
                 )
             return duplicate(known.times[Stage.ASSIGNED])
-        self._check_time(record, turn.now_ms)
+        self._check_time(record, turn.at_ms)
         self._check_intent(record)
         if (
             len(self._tables.state.assignments) >= self._limits.max_assignments
@@ -168,7 +168,7 @@ class Intake:
             return duplicate(state.times[Stage.REPORTED])
         if state.stage is Stage.REJECTED:
             raise WrongState(state.code, state.reason)
-        late_ms = turn.now_ms - state.deadline_ms
+        late_ms = turn.at_ms - state.deadline_ms
         if state.stage is not Stage.ASSIGNED or late_ms > self._limits.report_grace_ms:
             raise WrongState(
                 "SN-V015", f"the assignment's deadline passed {late_ms / 1000:.3f} s ago"
@@ -209,10 +209,10 @@ class Intake:
             raise Exhausted("SN-V016", f"{self._tables.held_count} reports wait for assignments")
         self._check_room(report)
         self._tables.hold(
-            HeldReport(report=report, received_by=turn.proposer.id, received_at_ms=turn.now_ms)
+            HeldReport(report=report, received_by=turn.proposer.id, received_at_ms=turn.at_ms)
         )
         turn.note("held", digest)
-        return Reply(status=ReplyStatus.HELD, at_ms=turn.now_ms)
+        return Reply(status=ReplyStatus.HELD, at_ms=turn.at_ms)
 
     def _promote(self, turn: Turn, state: AssignmentState) -> None:
         # Anybody can send a report ahead of its assignment; one whose signer is proven comes first.
@@ -234,7 +234,7 @@ def drop_held(turn: Turn, held: HeldReport, error: SubnetError) -> None:
             agent_id=report.agent_id,
             code=error.code,
             reason=error.message,
-            at_ms=turn.now_ms,
+            at_ms=turn.at_ms,
         ),
         f"dropped {report.assignment_id} {error.code} {report.agent_id}",
     )

@@ -49,7 +49,7 @@ class Judging:
             return duplicate(state.verdict_times[validator_id])
         self._check_signature(turn, verdict)
         state.verdicts[validator_id] = verdict
-        state.verdict_times[validator_id] = turn.now_ms
+        state.verdict_times[validator_id] = turn.at_ms
         turn.emit(
             VerdictRecorded(key=state.key, validator_id=validator_id, passed=verdict.passed),
             f"verdict {validator_id}",

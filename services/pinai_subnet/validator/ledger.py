@@ -29,9 +29,11 @@ from pinai_subnet.validator.judging import Judging
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.retention import Retention
 from pinai_subnet.validator.sealing import Sealing
+from pinai_subnet.validator.settlement import Settlement
 from pinai_subnet.validator.sizes import check_text
 from pinai_subnet.validator.state import KeptReplies, LedgerState
 from pinai_subnet.validator.tables import Tables
+from pinai_subnet.validator.timekeeping import Timekeeping
 from pinai_subnet.validator.turn import Turn, next_digest
 from pinai_subnet.validator.view import LedgerView
 
@@ -61,9 +63,11 @@ class Ledger(LedgerView):
         )
         tables = Tables(LedgerState() if state is None else state)
         super().__init__(tables=tables, parameters=parameters, limits=limits, quorum=quorum)
+        self._timekeeping = Timekeeping(tables=tables, limits=limits, quorum=quorum)
         self._intake = Intake(tables=tables, parameters=parameters, limits=limits)
         self._judging = Judging(tables=tables, parameters=parameters, quorum=quorum)
         self._sealing = Sealing(tables=tables, parameters=parameters, limits=limits, quorum=quorum)
+        self._settlement = Settlement(tables=tables, limits=limits, quorum=quorum)
         self._retention = Retention(tables=tables, limits=limits, quorum=quorum)
 
     def apply(self, index: int, command: Command) -> Applied:
@@ -75,13 +79,13 @@ class Ledger(LedgerView):
             proposer = self._check_stamp(command.stamp)
         except SubnetError as error:
             return self._refuse(index, kind, error, size=_size(command))
-        self.state.now_ms = max(self.state.now_ms, command.stamp.at_ms)
+        at_ms = self._timekeeping.take(command.stamp)
         # A retry may be re-proposed after a restart, but never under another member's name.
         request = f"{proposer.id}/{command.stamp.request_id}"
         kept = self.state.requests.get(request)
         if kept is not None:
             return self._repeat(index, kind, kept)
-        turn = Turn(index=index, now_ms=self.state.now_ms, proposer=proposer)
+        turn = Turn(index=index, now_ms=self.state.now_ms, at_ms=at_ms, proposer=proposer)
         try:
             replies = self._dispatch(turn, command)
             refused = None
@@ -122,7 +126,7 @@ class Ledger(LedgerView):
             case RecordSignature():
                 return self._sealing.record_signature(turn, command)
             case RecordSettlement():
-                return self._sealing.record_settlement(turn, command)
+                return self._settlement.record(turn, command)
             case Expire():
                 return self._retention.expire(turn)
 

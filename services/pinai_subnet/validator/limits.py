@@ -17,6 +17,10 @@ class LedgerLimits:
     """Assignments of one intent."""
     max_deadline_ms: int = 7 * 24 * 3600 * 1000
     """How far ahead of the ledger's time a deadline may be."""
+    max_clock_lead_ms: int = 24 * 3600 * 1000
+    """How far ahead of the ledger's time a single proposer's clock is believed when it dates what it proposes."""
+    max_seal_lead_ms: int = 120_000
+    """How far ahead of the ledger's time a checkpoint header's time may be."""
     report_grace_ms: int = 5_000
     """How long after the deadline a report is still taken; whether it is too late is for the policy to say."""
     verdict_timeout_ms: int = 60_000
@@ -45,6 +49,7 @@ class LedgerLimits:
     max_sealed_intents: int = 50_000
     """Intents whose seal is remembered after their assignments are forgotten."""
     max_double_signs: int = 100
+    max_settlement_disputes: int = 100
     max_request_ids: int = 4_096
     """Requests whose replies are kept for a retry."""
     max_kept_replies: int = 16_384

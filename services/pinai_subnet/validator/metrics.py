@@ -31,6 +31,11 @@ class ValidatorMetrics:
             "settlement_retries", "Submissions to RootLayer that failed and are repeated"
         )
         self.double_signs = metrics.counter("double_signs", "Proofs of double signing found")
+        self.settlement_disputes = metrics.counter(
+            "settlement_disputes",
+            "Members' words about RootLayer's answer that a majority contradicts",
+            labels=("validator",),
+        )
         self.stage = metrics.gauge(
             "assignments", "count", "Remembered assignments by stage", labels=("stage",)
         )

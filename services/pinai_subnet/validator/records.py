@@ -115,6 +115,10 @@ class EpochState:
     final_at_ms: int | None = None
     settled_at_ms: int | None = None
     results: tuple[ItemSettlement, ...] = ()
+    claims: dict[ValidatorId, tuple[ItemSettlement, ...]] = field(default_factory=dict)
+    """What each member says RootLayer answered, until a majority says the same."""
+    settled_by: tuple[ValidatorId, ...] = ()
+    """The members whose equal words settled the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,4 +131,15 @@ class DoubleSign:
     first_signature: bytes
     second_digest: bytes
     second_signature: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementDispute:
+    """One member's word about RootLayer's answer that a majority contradicts: which items it said were taken."""
+
+    validator_id: ValidatorId
+    epoch: int
+    claimed: tuple[bool, ...]
+    agreed: tuple[bool, ...]
     at_ms: int

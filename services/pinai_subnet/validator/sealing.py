@@ -1,4 +1,4 @@
-"""From verified reports to a settled batch: seal, signatures, RootLayer's answer. Everything in the log's order.
+"""From verified reports to a final batch: seal and signatures, everything in the log's order. RootLayer is not here.
 
 What an epoch contains, and in which order, follows from the log alone, so every validator computes the same digest
 before it signs (known defects L1, S4, S5, S7).
@@ -10,7 +10,6 @@ from pinai_subnet.protocol.batches import BatchItem
 from pinai_subnet.protocol.checkpoints import header_hash
 from pinai_subnet.protocol.digests import batch_digest, items_hash
 from pinai_subnet.protocol.errors import (
-    Conflict,
     Exhausted,
     Forbidden,
     InvalidInput,
@@ -24,14 +23,11 @@ from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.signatures import recover, recover_eip191
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.commands import (
-    ItemSettlement,
-    RecordSettlement,
     RecordSignature,
     Seal,
 )
 from pinai_subnet.validator.events import (
     BatchFinal,
-    BatchSettled,
     DoubleSignFound,
     EpochSealed,
     SignatureCounted,
@@ -49,11 +45,9 @@ from pinai_subnet.validator.roots import build_header, parameters_hash, validato
 from pinai_subnet.validator.tables import Tables
 from pinai_subnet.validator.turn import Turn, duplicate
 
-_MAX_MESSAGE = 1024
-
 
 class Sealing:
-    """The rules for epochs. One per number, final at most once, settled at most once."""
+    """The rules for epochs. One per number, final at most once."""
 
     def __init__(
         self,
@@ -115,39 +109,6 @@ class Sealing:
         self._count(turn, epoch, command)
         return turn.accepted()
 
-    def record_settlement(self, turn: Turn, command: RecordSettlement) -> Reply:
-        """Keep RootLayer's answer for a final epoch and end its items."""
-        epoch = self._tables.state.epochs.get(command.epoch)
-        if epoch is None or epoch.final_at_ms is None:
-            raise WrongState("SN-V037", f"epoch {command.epoch} is not final, or long forgotten")
-        results = tuple(_bounded(result) for result in command.results)
-        if epoch.settled_at_ms is not None:
-            if results != epoch.results:
-                raise Conflict("SN-V037", f"epoch {epoch.epoch} is settled with other results")
-            return duplicate(epoch.settled_at_ms)
-        if len(results) != len(epoch.keys):
-            raise InvalidInput(
-                "SN-V037",
-                f"epoch {epoch.epoch} has {len(epoch.keys)} items, the answer has {len(results)}",
-            )
-        epoch.results = results
-        epoch.settled_at_ms = turn.now_ms
-        for key, result in zip(epoch.keys, results, strict=True):
-            state = self._tables.state.assignments[key.assignment_id]
-            if result.ok:
-                self._tables.move(state, Stage.SETTLED, turn)
-            else:
-                self._tables.move(
-                    state,
-                    Stage.SETTLEMENT_REFUSED,
-                    turn,
-                    code="SN-V038",
-                    reason=result.message,
-                )
-        self._tables.close_epoch(epoch)
-        turn.emit(BatchSettled(epoch=epoch.epoch), f"settled {epoch.epoch}")
-        return turn.accepted()
-
     def _check_seal(self, turn: Turn, command: Seal) -> list[AssignmentState]:
         expected = self._tables.state.last_epoch + 1
         if command.epoch != expected:
@@ -162,10 +123,11 @@ class Sealing:
                 f"{len(self._tables.open_epochs)} epochs are not final and"
                 f" {len(self._tables.unsettled_epochs)} wait for RootLayer",
             )
-        if not 0 <= command.timestamp <= turn.now_ms // 1000 + 1:
+        latest = self._latest_time(turn)
+        if not 0 <= command.timestamp <= latest:
             raise InvalidInput(
                 "SN-V033",
-                f"the seal's time {command.timestamp} is ahead of the ledger's {turn.now_ms // 1000}",
+                f"the seal's time {command.timestamp} is ahead of {latest}, the latest the ledger takes",
             )
         if not 1 <= len(command.keys) <= self._limits.max_items:
             raise InvalidInput(
@@ -182,6 +144,11 @@ class Sealing:
         if len(intents) != len(states) or not intents.isdisjoint(self._tables.state.sealed_intents):
             raise WrongState("SN-V031", "an intent can be sealed only once")
         return states
+
+    def _latest_time(self, turn: Turn) -> int:
+        """Return the latest time a header may have: a lying leader must not date checkpoints far ahead."""
+        lead_ms = turn.now_ms + self._limits.max_seal_lead_ms if turn.now_ms else turn.at_ms
+        return min(turn.at_ms, lead_ms) // 1000 + 1
 
     def _build(self, turn: Turn, command: Seal, states: list[AssignmentState]) -> EpochState:
         ledger = self._tables.state
@@ -201,7 +168,7 @@ class Sealing:
         return EpochState(
             epoch=command.epoch,
             sealed_by=turn.proposer.id,
-            sealed_at_ms=turn.now_ms,
+            sealed_at_ms=turn.at_ms,
             keys=command.keys,
             items=items,
             items_hash=hashed_items,
@@ -222,7 +189,7 @@ class Sealing:
         epoch.signatures[member.id] = EpochSignature(
             batch_signature=command.batch_signature,
             header_signature=command.header_signature,
-            at_ms=turn.now_ms,
+            at_ms=turn.at_ms,
         )
         turn.emit(
             SignatureCounted(epoch=epoch.epoch, validator_id=member.id),
@@ -235,7 +202,7 @@ class Sealing:
                 turn, epoch, stray, _own(epoch, turn, over_header=stray.over_header)
             )
         if epoch.final_at_ms is None and len(epoch.signatures) >= self._quorum.required_signatures:
-            epoch.final_at_ms = turn.now_ms
+            epoch.final_at_ms = turn.at_ms
             self._tables.close_epoch(epoch)
             for key in epoch.keys:
                 state = self._tables.state.assignments[key.assignment_id]
@@ -281,7 +248,7 @@ class Sealing:
                 first_signature=first.signature,
                 second_digest=second.digest,
                 second_signature=second.signature,
-                at_ms=turn.now_ms,
+                at_ms=turn.at_ms,
             )
         )
         turn.emit(
@@ -317,14 +284,3 @@ def _signed_by(
         return recovered(stray.digest, stray.signature) == address
     except SubnetError:
         return False
-
-
-def _bounded(result: ItemSettlement) -> ItemSettlement:
-    """RootLayer's words are free text: too long ones are cut, since refusing them would never settle the epoch."""
-    return ItemSettlement(
-        ok=result.ok, message=_cut(result.message), receipt_id=_cut(result.receipt_id)
-    )
-
-
-def _cut(text: str) -> str:
-    return text[:_MAX_MESSAGE].encode(errors="replace").decode()

@@ -26,6 +26,7 @@ from pinai_subnet.validator.events import (
     BatchSettled,
     EpochSealed,
     ReportReceived,
+    SettlementClaimed,
     StageReached,
 )
 from pinai_subnet.validator.feed import EventFeed
@@ -175,6 +176,7 @@ class ValidatorService:
             signer=world.signer,
             subnet_id=world.parameters.subnet_id,
             group=settings.verify.group,
+            clock=world.clock,
             progress=self.progress["verify"],
             metrics=self.metrics,
         )
@@ -196,6 +198,8 @@ class ValidatorService:
             replica=self.replica,
             root_layer=world.root_layer,
             refused_attempts=settings.settle.refused_attempts,
+            early_attempts=settings.settle.early_attempts,
+            clock=world.clock,
             progress=self.progress["settle"],
             metrics=self.metrics,
         )
@@ -222,7 +226,7 @@ class ValidatorService:
             Duty(
                 name="settle_epochs",
                 work=settle.work,
-                signal=feed.signal(BatchFinal, BatchSettled),
+                signal=feed.signal(BatchFinal, BatchSettled, SettlementClaimed),
                 tick_seconds=tick,
                 backoff=settings.settle.backoff(),
             ),

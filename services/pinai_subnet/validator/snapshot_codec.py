@@ -15,7 +15,7 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.state import LedgerState
 
-VERSION = 1
+VERSION = 2
 
 _HEAD = 1 + 32
 

@@ -5,13 +5,21 @@ Dictionaries are in log order, so equal histories give equal snapshots. Indexes 
 
 from dataclasses import dataclass, field
 
-from pinai_subnet.protocol.ids import ZERO_BYTES32, Address, AgentId, AssignmentId, IntentId
+from pinai_subnet.protocol.ids import (
+    ZERO_BYTES32,
+    Address,
+    AgentId,
+    AssignmentId,
+    IntentId,
+    ValidatorId,
+)
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.records import (
     AssignmentState,
     DoubleSign,
     EpochState,
     HeldReport,
+    SettlementDispute,
     Stage,
 )
 
@@ -48,7 +56,9 @@ class LedgerState:
     index: int = 0
     """Log position of the last command."""
     now_ms: int = 0
-    """The highest time any command carried."""
+    """The time that the clocks of a majority have reached; 0 until a majority has spoken."""
+    clocks: dict[ValidatorId, int] = field(default_factory=dict)
+    """The highest time that each member's commands carried, as it claimed."""
     digest: bytes = ZERO_BYTES32
     """Chain of digests over everything that happened."""
     sequence: int = 0
@@ -64,5 +74,6 @@ class LedgerState:
     sealed_intents: dict[IntentId, int] = field(default_factory=dict)
     """The epoch of each intent that was ever sealed, also after its assignment is forgotten."""
     double_signs: list[DoubleSign] = field(default_factory=list)
+    settlement_disputes: list[SettlementDispute] = field(default_factory=list)
     requests: dict[str, KeptReplies] = field(default_factory=dict)
     kept_replies: int = 0

@@ -9,7 +9,7 @@ from pinai_subnet.ports.replication import ReplicationStatus
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.runtime.clock import Clock
-from pinai_subnet.validator.documents import Document, hexed
+from pinai_subnet.validator.documents import Document, hexed, settlement_dispute_document
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.replica import Replica
@@ -125,7 +125,7 @@ def _replication(status: ReplicationStatus) -> Document:
 
 
 def _signed(ledger: Ledger) -> dict[str, Document]:
-    """Return per validator how many of the remembered epochs it signed, and when it did so last."""
+    """Return per validator what it signed, how far its clock has come, and what is held against it."""
     epochs = list(ledger.epochs())
     found: dict[str, Document] = {}
     for member in ledger.members():
@@ -134,6 +134,11 @@ def _signed(ledger: Ledger) -> dict[str, Document]:
             "signed": len(signatures),
             "expected": len(epochs),
             "last_signed_at_ms": max((s.at_ms for s in signatures), default=None),
+            "clock_ms": ledger.clock(member.id) or None,
+            "double_signs": sum(d.validator_id == member.id for d in ledger.double_signs()),
+            "settlement_disputes": sum(
+                d.validator_id == member.id for d in ledger.settlement_disputes()
+            ),
         }
     return found
 
@@ -157,4 +162,7 @@ def _ledger(ledger: Ledger) -> Document:
             "settlement_backlog": len(ledger.unsettled_final_epochs()),
         },
         "double_signs": len(ledger.double_signs()),
+        "settlement_disputes": [
+            settlement_dispute_document(found) for found in ledger.settlement_disputes()
+        ],
     }

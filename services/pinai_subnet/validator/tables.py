@@ -46,7 +46,7 @@ class Tables:
     def add_assignment(self, record: AssignmentRecord, turn: Turn) -> AssignmentState:
         """Keep a new assignment. It has no place in the outcome feed yet: the matcher made it."""
         assignment = record.assignment
-        state = AssignmentState(record=record, times={Stage.ASSIGNED: turn.now_ms})
+        state = AssignmentState(record=record, times={Stage.ASSIGNED: turn.at_ms})
         self.state.assignments[assignment.assignment_id] = state
         self.by_intent.setdefault(assignment.intent_id, []).append(assignment.assignment_id)
         self.stages[Stage.ASSIGNED][assignment.assignment_id] = None
@@ -56,7 +56,7 @@ class Tables:
                 intent_id=assignment.intent_id,
                 assignment_id=assignment.assignment_id,
                 stage=Stage.ASSIGNED,
-                at_ms=turn.now_ms,
+                at_ms=turn.at_ms,
                 code="",
                 reason="",
                 epoch=None,
@@ -78,8 +78,10 @@ class Tables:
         self.feed[assignment_id] = None
         self.state.sequence += 1
         state.sequence = self.state.sequence
+        # Members' clocks differ a little; one assignment's steps still are in order.
+        at_ms = max(turn.at_ms, state.times[state.stage])
         state.stage = stage
-        state.times[stage] = turn.now_ms
+        state.times[stage] = at_ms
         state.code = code
         state.reason = reason
         if stage.ended:
@@ -91,12 +93,12 @@ class Tables:
                 intent_id=assignment.intent_id,
                 assignment_id=assignment_id,
                 stage=stage,
-                at_ms=turn.now_ms,
+                at_ms=at_ms,
                 code=code,
                 reason=reason,
                 epoch=state.epoch,
             ),
-            f"{assignment_id} {stage.value} {turn.now_ms} {code}",
+            f"{assignment_id} {stage.value} {at_ms} {code}",
         )
 
     def keep_result(self, state: AssignmentState) -> None:

@@ -18,6 +18,9 @@ class Turn:
 
     index: int
     now_ms: int
+    """The ledger's time; only this ends anything."""
+    at_ms: int
+    """When the command counts as made: the proposer's own time, as far as it is believed."""
     proposer: ValidatorIdentity
     events: list[Event] = field(default_factory=list)
     notes: list[bytes] = field(default_factory=list)
@@ -34,13 +37,13 @@ class Turn:
 
     def accepted(self) -> Reply:
         """Return the reply for what is taken now."""
-        return Reply(status=ReplyStatus.ACCEPTED, at_ms=self.now_ms)
+        return Reply(status=ReplyStatus.ACCEPTED, at_ms=self.at_ms)
 
     def rejected(self, error: SubnetError) -> Reply:
         """Return the reply for what a rule refused."""
         return Reply(
             status=ReplyStatus.REJECTED,
-            at_ms=self.now_ms,
+            at_ms=self.at_ms,
             code=error.code,
             message=error.message,
             retryable=error.retryable,

@@ -15,6 +15,7 @@ from pinai_subnet.validator.records import (
     EpochSignature,
     EpochState,
     HeldReport,
+    SettlementDispute,
     Stage,
 )
 from pinai_subnet.validator.state import LedgerState, Outcome
@@ -51,7 +52,7 @@ class LedgerView:
 
     @property
     def now_ms(self) -> int:
-        """The ledger's time: the highest any command carried."""
+        """The ledger's time: what the clocks of a majority have reached; 0 until a majority has spoken."""
         return self._tables.state.now_ms
 
     @property
@@ -203,6 +204,14 @@ class LedgerView:
     def double_signs(self) -> Sequence[DoubleSign]:
         """Return the kept proofs of double signing, oldest first."""
         return tuple(self._tables.state.double_signs)
+
+    def settlement_disputes(self) -> Sequence[SettlementDispute]:
+        """Return the kept words of members about RootLayer that a majority contradicts, oldest first."""
+        return tuple(self._tables.state.settlement_disputes)
+
+    def clock(self, validator_id: ValidatorId) -> int:
+        """Return the highest time that a member's commands carried, as it claims; 0 for none."""
+        return self._tables.state.clocks.get(validator_id, 0)
 
     def counts(self) -> Counter[Stage]:
         """Return how many remembered assignments are in each stage."""

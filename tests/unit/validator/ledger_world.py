@@ -253,6 +253,14 @@ class World:
         )
 
     def settle(self, epoch: int, *, refuse: tuple[int, ...] = (), by: int = 0) -> Applied:
+        """A majority, beginning with this member, reports the same answer of RootLayer."""
+        majority = self.ledger.quorum.raft_majority
+        for one in range(by, by + majority - 1):
+            self.claim(epoch, refuse=refuse, by=one % len(self.names))
+        return self.claim(epoch, refuse=refuse, by=(by + majority - 1) % len(self.names))
+
+    def claim(self, epoch: int, *, refuse: tuple[int, ...] = (), by: int = 0) -> Applied:
+        """One member reports what RootLayer answered."""
         state = self.ledger.epoch(epoch)
         assert state is not None
         results = tuple(
@@ -266,14 +274,21 @@ class World:
         return self.apply(RecordSettlement(stamp=self.stamp(by), epoch=epoch, results=results))
 
     def expire(self, by: int = 0) -> Applied:
+        """A majority shows its clocks, this member last, so that the ledger's time is now."""
+        for one in range(by + 1, by + self.ledger.quorum.raft_majority):
+            self.tick(one % len(self.names))
+        return self.tick(by)
+
+    def tick(self, by: int = 0) -> Applied:
+        """One member shows its clock."""
         return self.apply(Expire(stamp=self.stamp(by)))
 
     def verified(self, *records: AssignmentRecord) -> list[ExecutionReport]:
-        """Bring assignments to VERIFIED with the first two validators' verdicts."""
+        """Bring assignments to VERIFIED with a threshold of verdicts, the first validators'."""
         self.assign(*records)
         reports = [report(one) for one in records]
         self.send(*reports)
-        for by in (0, 1):
+        for by in range(self.ledger.quorum.required_signatures):
             for one, about in zip(records, reports, strict=True):
                 self.judge(one, about, by=by)
         return reports
@@ -283,8 +298,8 @@ class World:
         self.verified(*records)
         epoch = self.ledger.next_epoch
         self.seal(*(key_of(one) for one in records))
-        self.sign(epoch, by=0)
-        self.sign(epoch, by=1)
+        for by in range(self.ledger.quorum.required_signatures):
+            self.sign(epoch, by=by)
         return epoch
 
 

@@ -59,6 +59,7 @@ class Replica:
 def scene(tmp_path: Path) -> Any:
     on = world.World()
     on.assign(world.record(1))
+    on.expire()
     clock = ManualClock(now=world.START)
     replica = Replica(on)
     health = Health()

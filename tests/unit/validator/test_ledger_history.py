@@ -90,7 +90,7 @@ def test_a_request_id_must_be_a_short_text(request_id: str) -> None:
 
 def test_a_log_position_is_applied_once() -> None:
     world = World()
-    world.expire()
+    world.tick()
     before = world.ledger.state_digest()
     applied = world.ledger.apply(1, Expire(stamp=world.stamp()))
     assert (applied.replies[0].code, world.ledger.state_digest()) == ("SN-V004", before)

@@ -27,7 +27,7 @@ from pinai_subnet.validator.events import CommandRefused
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.records import Stage
-from pinai_subnet.validator.snapshot_codec import decode_snapshot, encode_snapshot
+from pinai_subnet.validator.snapshot_codec import VERSION, decode_snapshot, encode_snapshot
 from pinai_subnet.validator.state_machine import LedgerMachine
 
 PARAMETERS = parameters()
@@ -138,7 +138,7 @@ def test_restore_replaces_the_ledger_and_wakes_the_listener() -> None:
         lambda data: data[:0],
         lambda data: data[:-1],
         lambda data: data + b"\x00",
-        lambda data: b"\x02" + data[1:],
+        lambda data: b"\x01" + data[1:],
         lambda data: data[:200] + bytes((data[200] ^ 1,)) + data[201:],
         lambda data: data[:20],
     ],
@@ -155,7 +155,9 @@ def test_a_damaged_snapshot_is_refused_and_the_old_state_stays(spoil: object) ->
 def test_a_snapshot_with_a_right_digest_but_wrong_content_is_refused() -> None:
     for payload in (b"\xc1", msgspec.msgpack.encode([SUBNET, {"index": "many"}])):
         with pytest.raises(Damaged, match="no ledger state"):
-            decode_snapshot(b"\x01" + sha256(payload).digest() + payload, PARAMETERS, LIMITS)
+            decode_snapshot(
+                bytes((VERSION,)) + sha256(payload).digest() + payload, PARAMETERS, LIMITS
+            )
 
 
 def test_a_snapshot_of_another_network_is_refused() -> None:

@@ -17,6 +17,7 @@ from pinai_subnet.validator.events import (
     BatchSettled,
     EpochSealed,
     ReportReceived,
+    SettlementClaimed,
     SignatureCounted,
     StageReached,
     VerdictRecorded,
@@ -73,6 +74,7 @@ class Changes:
                         | SignatureCounted(epoch=epoch)
                         | BatchFinal(epoch=epoch)
                         | BatchSettled(epoch=epoch)
+                        | SettlementClaimed(epoch=epoch)
                     ):
                         self.epochs[epoch] = None
                     case _:

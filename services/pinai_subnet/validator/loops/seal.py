@@ -1,4 +1,8 @@
-"""Seal: the leader fixes the next epoch's content and order as soon as something is verified. Followers do nothing."""
+"""Seal: the leader fixes the next epoch's content and order as soon as something is verified.
+
+A follower seals only what has waited long: the ledger checks every seal alike, so a leader that seals nothing, or only
+nonsense, holds nothing up for good.
+"""
 
 from pinai_subnet.protocol.reports import ReportKey
 from pinai_subnet.runtime.clock import Clock
@@ -6,7 +10,11 @@ from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.validator.applied import ReplyStatus
 from pinai_subnet.validator.commands import Seal
 from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.loops.rota import Patience, place
 from pinai_subnet.validator.replica import Replica
+
+_TAKE_OVER_SECONDS = 10.0
+_STEP_SECONDS = 2.0
 
 
 class SealEpochs:
@@ -28,14 +36,15 @@ class SealEpochs:
         self._max_open_epochs = max_open_epochs
         self._min_interval_seconds = min_interval_seconds
         self._sealed_at = float("-inf")
+        self._patience = Patience(clock=clock)
         self._log = get_logger()
 
     async def work(self) -> bool:
         """Seal one epoch if there is something to seal; return whether it was sealed."""
-        if not self._replica.leading:
-            return False
         epoch, keys, open_epochs = self._replica.read(self._sealable)
         if not keys or open_epochs >= self._max_open_epochs:
+            return False
+        if not self._replica.leading and not self._leader_is_silent(epoch, keys[0]):
             return False
         wait = self._sealed_at + self._min_interval_seconds - self._clock.monotonic()
         if wait > 0:
@@ -53,6 +62,11 @@ class SealEpochs:
             return False
         self._log.debug("epoch_sealed", epoch=epoch, items=len(keys))
         return True
+
+    def _leader_is_silent(self, epoch: int, oldest: ReportKey) -> bool:
+        members = self._replica.read(lambda ledger: [member.id for member in ledger.members()])
+        before = place(self._replica.validator_id, members, (), epoch)
+        return self._patience.over(oldest, _TAKE_OVER_SECONDS + before * _STEP_SECONDS)
 
     def _sealable(self, ledger: Ledger) -> tuple[int, list[ReportKey], int]:
         open_epochs = sum(1 for epoch in ledger.epochs() if epoch.final_at_ms is None)

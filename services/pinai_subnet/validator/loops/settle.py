@@ -1,26 +1,36 @@
-"""Settle: the leader hands final epochs to RootLayer, in order, until each has an answer in the log.
+"""Settle: the leader hands final epochs to RootLayer, others confirm its answer, until a majority reports the same.
 
-The log is the outbox: what is final and not settled is what must still be sent, whoever leads. A new leader may send an
-epoch again; RootLayer takes it once (wire-contract 2.3), so the effect is exactly once (known defects L2, L16, C11).
+The log is the outbox: what is final and not settled is what must still be sent, whoever leads. Confirming is sending
+the same batch again; RootLayer takes it once (wire-contract 2.3) and repeats its answer, so the effect is exactly once
+(known defects L2, L16, C11) and no single member can make up an answer.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-from pinai_subnet.ports.errors import Refused
+from pinai_subnet.ports.errors import Refused, Unreachable
 from pinai_subnet.ports.root_layer import ItemResult, RootLayer, SignedBatch
 from pinai_subnet.protocol.errors import WrongState
 from pinai_subnet.protocol.quorum import signer_bitmap
+from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.health import Progress
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.validator.applied import ReplyStatus
 from pinai_subnet.validator.commands import ItemSettlement, RecordSettlement
 from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.loops.rota import Patience, place
 from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.records import EpochState
 from pinai_subnet.validator.replica import Replica
+
+_TAKE_OVER_SECONDS = 10.0
+"""How long a follower waits for somebody's word on a final epoch before it asks RootLayer itself."""
+_STEP_SECONDS = 2.0
+"""How much later each further member confirms when those before it are silent."""
 
 
 class SettleEpochs:
-    """Sends one final epoch at a time and records RootLayer's answer."""
+    """Sends one final epoch at a time and records RootLayer's answer as this member's word."""
 
     def __init__(
         self,
@@ -28,27 +38,33 @@ class SettleEpochs:
         replica: Replica,
         root_layer: RootLayer,
         refused_attempts: int,
+        early_attempts: int,
+        clock: Clock,
         progress: Progress,
         metrics: ValidatorMetrics,
     ) -> None:
-        """A batch that RootLayer refuses as a whole this often ends as refused, with RootLayer's words."""
+        """Say how often what RootLayer refuses is sent before it ends as refused, with RootLayer's words.
+
+        `refused_attempts` is for a batch that is refused as a whole; `early_attempts` for one with items that RootLayer
+        may take later, because the matcher still has to post their assignments.
+        """
         self._replica = replica
         self._root_layer = root_layer
         self._refused_attempts = refused_attempts
+        self._early_attempts = early_attempts
         self._progress = progress
         self._metrics = metrics
         self._refusals: dict[int, int] = {}
+        self._early: dict[int, int] = {}
+        self._patience = Patience(clock=clock)
         self._log = get_logger()
 
     async def work(self) -> bool:
-        """Settle the earliest final epoch; return whether there was one. Raises `DependencyError` to be retried."""
-        if not self._replica.leading:
-            self._refusals.clear()
-            self._progress.set_pending(0)
-            return False
+        """Settle or confirm the earliest final epoch; return whether there was one. Raises `DependencyError`."""
         batch, waiting = self._replica.read(self._next_batch)
         self._progress.set_pending(waiting)
         if batch is None:
+            self._refusals.clear()
             return False
         results = await self._submit(batch)
         if len(results) != len(batch.items):
@@ -56,6 +72,7 @@ class SettleEpochs:
                 "SN-V098",
                 f"RootLayer answered {len(results)} results for {len(batch.items)} items of epoch {batch.epoch}",
             )
+        self._wait_for_early_items(batch, results)
         await self._record(batch, results)
         return True
 
@@ -77,6 +94,19 @@ class SettleEpochs:
             )
             return [ItemResult(ok=False, message=str(exc), receipt_id="")] * len(batch.items)
 
+    def _wait_for_early_items(self, batch: SignedBatch, results: Sequence[ItemResult]) -> None:
+        """Raise `Unreachable` SN-S074 for another attempt where RootLayer may take a refused item later."""
+        early = [result for result in results if not result.ok and result.retryable]
+        count = self._early.get(batch.epoch, 0) + 1
+        if not early or count >= self._early_attempts:
+            return
+        self._early[batch.epoch] = count
+        self._metrics.settlement_retries.add()
+        raise Unreachable(
+            "SN-S074",
+            f"RootLayer cannot take {len(early)} of {len(results)} items of epoch {batch.epoch} yet: {early[0].message}",
+        )
+
     async def _record(self, batch: SignedBatch, results: Sequence[ItemResult]) -> None:
         settlements = tuple(
             ItemSettlement(ok=r.ok, message=r.message, receipt_id=r.receipt_id) for r in results
@@ -85,28 +115,56 @@ class SettleEpochs:
             lambda stamp: RecordSettlement(stamp=stamp, epoch=batch.epoch, results=settlements)
         )
         self._refusals.pop(batch.epoch, None)
+        self._early.pop(batch.epoch, None)
+        self._patience.forget(("ask again", batch.epoch))
         if replies[0].status is ReplyStatus.REJECTED:
             settled = self._replica.read(lambda ledger: _settled(ledger, batch.epoch))
             if not settled:
                 raise WrongState(replies[0].code, replies[0].message)
-            # Another leader recorded RootLayer's first answer: that one counts.
+            # A majority reported something else meanwhile: that counts, and the ledger has noted the difference.
             return
         self._progress.touch()
         refused = sum(not result.ok for result in results)
         self._metrics.settlements.add(result="refused" if refused else "settled")
-        self._log.info(
-            "batch_settled", epoch=batch.epoch, items=len(results), refused_items=refused
+        self._log.debug(
+            "batch_answered", epoch=batch.epoch, items=len(results), refused_items=refused
         )
 
     def _next_batch(self, ledger: Ledger) -> tuple[SignedBatch | None, int]:
-        waiting = ledger.unsettled_final_epochs()
-        if not waiting:
+        leading = self._replica.leading
+        owed = [
+            epoch
+            for epoch in ledger.unsettled_final_epochs()
+            if self._owes(ledger, epoch, leading=leading)
+        ]
+        if not owed:
             return None, 0
-        epoch = waiting[0]
+        # A follower that steps in for a silent leader is not itself late.
+        waiting = len(owed) if leading else sum(bool(epoch.claims) for epoch in owed)
+        return self._batch(ledger, owed[0]), waiting
+
+    def _owes(self, ledger: Ledger, epoch: EpochState, *, leading: bool) -> bool:
+        me, number = self._replica.validator_id, epoch.epoch
+        said = {name: _taken(claim) for name, claim in epoch.claims.items()}
+        if me in said:
+            # RootLayer may take later what it refused at first, so a difference is asked about again.
+            differs = any(other != said[me] for other in said.values())
+            return differs and self._patience.over(("ask again", number), _TAKE_OVER_SECONDS)
+        if leading:
+            return True
+        before = place(me, [member.id for member in ledger.members()], tuple(said), number)
+        if not said:
+            seconds = _TAKE_OVER_SECONDS + before * _STEP_SECONDS
+            return self._patience.over(("take over", number), seconds)
+        agreeing = Counter(said.values()).most_common(1)[0][1]
+        spare = before - (ledger.quorum.raft_majority - agreeing) + 1
+        return self._patience.over(("confirm", number), max(0, spare) * _STEP_SECONDS)
+
+    def _batch(self, ledger: Ledger, epoch: EpochState) -> SignedBatch:
         members = ledger.members()
         signatures = ledger.signatures(epoch.epoch)
         indexes = [members.index(member) for member, _ in signatures]
-        batch = SignedBatch(
+        return SignedBatch(
             subnet_id=ledger.parameters.subnet_id,
             epoch=epoch.epoch,
             root_hash=epoch.root_hash,
@@ -118,7 +176,10 @@ class SettleEpochs:
             items=epoch.items,
             items_hash=epoch.items_hash,
         )
-        return batch, len(waiting)
+
+
+def _taken(results: Sequence[ItemSettlement]) -> tuple[bool, ...]:
+    return tuple(result.ok for result in results)
 
 
 def _settled(ledger: Ledger, number: int) -> bool:

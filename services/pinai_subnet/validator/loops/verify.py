@@ -7,6 +7,7 @@ from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.ids import SubnetId
 from pinai_subnet.protocol.reports import ExecutionReport, ReportKey
+from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.health import Progress
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.validator.applied import ReplyStatus
@@ -37,6 +38,7 @@ class VerifyReports:
         signer: Signer,
         subnet_id: SubnetId,
         group: int,
+        clock: Clock,
         progress: Progress,
         metrics: ValidatorMetrics,
     ) -> None:
@@ -46,13 +48,14 @@ class VerifyReports:
         self._signer = signer
         self._subnet_id = subnet_id
         self._group = group
+        self._clock = clock
         self._progress = progress
         self._metrics = metrics
         self._log = get_logger()
 
     async def work(self) -> bool:
         """Judge and record one group; return whether more may wait."""
-        pending = self._replica.read(self._pending)
+        pending = self._replica.read(lambda ledger: self._pending(ledger, self._clock.now()))
         self._progress.set_pending(len(pending))
         if not pending:
             return False
@@ -81,9 +84,11 @@ class VerifyReports:
         # A refused verdict would be refused again at once: leave it to the next event or tick.
         return any(reply.taken for reply in replies)
 
-    def _pending(self, ledger: Ledger) -> list[_Pending]:
+    def _pending(self, ledger: Ledger, now: float) -> list[_Pending]:
         states = ledger.pending_verdicts(self._replica.validator_id, self._group)
-        return [pending for state in states if (pending := _copied(state)) is not None]
+        # The receiving member dates the report; nobody's clock makes it later than it can have been.
+        latest_ms = max(int(now * 1000), ledger.now_ms)
+        return [p for state in states if (p := _copied(state, latest_ms)) is not None]
 
     def _judged(self, pending: _Pending) -> Verdict:
         key, digest, report, record, received_at = pending
@@ -115,10 +120,10 @@ class VerifyReports:
         return replace(unsigned, signature=self._signer.sign(signed))
 
 
-def _copied(state: AssignmentState) -> _Pending | None:
+def _copied(state: AssignmentState, latest_ms: int) -> _Pending | None:
     if state.report is None:
         return None
-    received_at = state.times[Stage.REPORTED] // 1000
+    received_at = min(state.times[Stage.REPORTED], latest_ms) // 1000
     return state.key, state.report_digest, state.report, state.record, received_at
 
 

@@ -207,7 +207,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-V033",
         title="Seal time ahead",
-        cause="A seal carries a time ahead of every clock the ledger has seen.",
+        cause="A seal carries a time ahead of its proposer's own clock, or far ahead of what a "
+        "majority of the validators' clocks have reached.",
         remedy="Synchronise the clock of the validator that proposed it.",
     ),
     Entry(
@@ -235,8 +236,8 @@ ENTRIES: tuple[Entry, ...] = (
         title="Settlement not acceptable",
         cause="RootLayer's answer is for an epoch that is not final, has another number of "
         "items, or contradicts the recorded one.",
-        remedy="Nothing to do if it is rare: two leaders submitted and the first answer counts. "
-        "Otherwise check the RootLayer address.",
+        remedy="Nothing to do if it is rare. Otherwise compare the RootLayer address of the "
+        "validator that reported it with the others'.",
     ),
     Entry(
         code="SN-V038",

@@ -327,4 +327,13 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The id given on the command line is not in network.yaml, or none was given.",
         remedy="Start the validator with --id and one of the ids in network.yaml.",
     ),
+    Entry(
+        code="SN-V105",
+        title="A validator reported another answer of RootLayer",
+        cause="A majority of the validators was given one answer for an epoch, the named "
+        "validator says it was given another. The majority's answer counts.",
+        remedy="Compare the RootLayer address and the log of the named validator; if both are "
+        "in order, treat its key as compromised. `subnetctl status` and /api/v1/status list "
+        "what it claimed.",
+    ),
 )
