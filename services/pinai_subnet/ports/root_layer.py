@@ -42,6 +42,8 @@ class ItemResult:
     ok: bool
     message: str
     receipt_id: str
+    retryable: bool = False
+    """Refused for now: RootLayer may take it when it is sent again, for example once an assignment is posted."""
 
 
 class RootLayer(Protocol):

@@ -51,6 +51,8 @@ def check_bundle(bundle: SignedBatch, network: NetworkParameters) -> bytes:
 
 def check_item(item: BatchItem, *, intent: Intent | None, assignment: Assignment | None) -> None:
     """Raise unless the item completes an open intent by the active assignment that RootLayer knows."""
+    if intent is not None and intent.status.terminal:
+        raise WrongState("SN-S040", f"intent {intent.intent_id} is {intent.status.name}")
     if assignment is None or intent is None:
         raise NotFound("SN-S036", f"assignment {item.assignment_id} is unknown")
     if assignment.intent_id != item.intent_id or assignment.agent_address != item.agent:
@@ -61,8 +63,6 @@ def check_item(item: BatchItem, *, intent: Intent | None, assignment: Assignment
         )
     if assignment.status is not AssignmentStatus.ACTIVE:
         raise WrongState("SN-S038", f"assignment {item.assignment_id} has failed")
-    if intent.status.terminal:
-        raise WrongState("SN-S040", f"intent {intent.intent_id} is {intent.status.name}")
 
 
 def _check_form(batch: SignedBatch, network: NetworkParameters) -> None:

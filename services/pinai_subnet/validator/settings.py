@@ -76,6 +76,7 @@ class SettleSection(Settings):
     retry_initial_seconds: PositiveFloat = 0.2
     retry_max_seconds: PositiveFloat = 10
     refused_attempts: PositiveInt = 5
+    early_attempts: PositiveInt = 60
 
     def backoff(self) -> Backoff:
         """Return how long to wait between attempts."""

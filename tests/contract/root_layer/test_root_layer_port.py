@@ -148,6 +148,8 @@ async def test_a_batch_is_answered_per_item_and_a_repeat_gives_the_same_receipts
     batch = signed_batch([item_of(a) for a in (assignments[0], unknown, assignments[1])])
     results = await root_layer.submit_batch(batch)
     assert [result.ok for result in results] == [True, False, True]
+    # The assignment may still come: then the same batch is taken.
+    assert [result.retryable for result in results] == [False, True, False]
     assert await root_layer.submit_batch(batch) == results
     for intent in intents:
         stored = await root_layer.get_intent(intent.intent_id)

@@ -157,6 +157,33 @@ async def test_an_item_that_root_layer_refuses_ends_with_its_words(tmp_path: Pat
         await until(lambda: stages(village).get(fine.assignment.intent_id) is Stage.SETTLED)
 
 
+async def test_an_item_whose_assignment_is_posted_later_is_settled_then(tmp_path: Path) -> None:
+    """L16 and claim 2: after an outage batches may reach RootLayer before the matcher's assignments do."""
+    async with Village(tmp_path) as village:
+        early = record(1)
+        village.root_layer.unknown_items = {early.assignment.assignment_id}
+        await village.assign(early)
+        await send(village, report(early))
+        await until(lambda: village.root_layer.calls >= 3)
+        assert Stage.SETTLEMENT_REFUSED not in stages(village).values()
+        village.root_layer.unknown_items = set()
+        await until(lambda: all_settled(village, 1))
+
+
+async def test_an_item_whose_assignment_is_never_posted_ends_after_some_attempts(
+    tmp_path: Path,
+) -> None:
+    """L15: what RootLayer never takes does not block later epochs for ever."""
+    settings = fast_settings(settle={"early_attempts": 3, "retry_initial_seconds": 0.01})
+    async with Village(tmp_path, size=1, settings=settings) as village:
+        village.root_layer.unknown_items = {record(1).assignment.assignment_id}
+        await village.assign(record(1), record(2))
+        await send(village, report(record(1)))
+        await until(lambda: set(stages(village).values()) >= {Stage.SETTLEMENT_REFUSED})
+        await send(village, report(record(2)))
+        await until(lambda: Stage.SETTLED in stages(village).values())
+
+
 async def test_a_batch_that_is_refused_as_a_whole_ends_after_some_attempts(tmp_path: Path) -> None:
     """L2: a refusal neither ends the process nor blocks later epochs for ever."""
     settings = fast_settings(settle={"refused_attempts": 2, "retry_initial_seconds": 0.01})

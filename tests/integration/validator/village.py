@@ -152,6 +152,8 @@ class FakeRootLayer(RootLayer):
     calls: int = 0
     taken: dict[int, SignedBatch] = field(default_factory=dict)
     refused_items: set[str] = field(default_factory=set)
+    unknown_items: set[str] = field(default_factory=set)
+    """Refused as long as they are in here."""
     answers_lost: int = 0
 
     async def submit_batch(self, batch: SignedBatch) -> Sequence[ItemResult]:
@@ -176,11 +178,13 @@ class FakeRootLayer(RootLayer):
         if self.answers_lost:
             self.answers_lost -= 1
             raise Unreachable("SN-S101", "the answer was lost")
+        refused = self.refused_items | self.unknown_items
         return [
             ItemResult(
-                ok=item.assignment_id not in self.refused_items,
-                message="" if item.assignment_id not in self.refused_items else "not on chain",
+                ok=item.assignment_id not in refused,
+                message="" if item.assignment_id not in refused else "not on chain",
                 receipt_id=f"receipt-{batch.epoch}",
+                retryable=item.assignment_id in self.unknown_items,
             )
             for item in batch.items
         ]

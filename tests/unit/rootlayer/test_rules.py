@@ -233,6 +233,7 @@ def test_an_item_must_fit_its_assignment_and_an_open_intent() -> None:
     cases = [
         (item, processing, None, "SN-S036"),
         (item, None, assignment, "SN-S036"),
+        (item, dataclasses.replace(intent, status=IntentStatus.EXPIRED), None, "SN-S040"),
         (item_of(assignment, agent=STRANGER.address), processing, assignment, "SN-S037"),
         (item_of(assignment, intent_id=fresh_id()), processing, assignment, "SN-S037"),
         (

@@ -24,6 +24,7 @@ from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.wire.codec.assignments import encode_assignment
 from pinai_subnet.wire.codec.batches import encode_group
 from pinai_subnet.wire.codec.intents import decode_intent, encode_intent_status
+from pinai_subnet.wire.codec.refusals import may_be_taken_later
 from pinai_subnet.wire.pb.rootlayer import (
     assignment_pb2,
     intent_pb2,
@@ -182,7 +183,12 @@ class GrpcRootLayer(RootLayer):
                 f"{batch.epoch}; expected one per item ({answer.msg!r})",
             )
         return tuple(
-            ItemResult(ok=ack.ok, message=ack.msg, receipt_id=ack.receipt_id)
+            ItemResult(
+                ok=ack.ok,
+                message=ack.msg,
+                receipt_id=ack.receipt_id,
+                retryable=not ack.ok and may_be_taken_later(ack.msg),
+            )
             for ack in answer.results
         )
 

@@ -104,7 +104,8 @@ class SettleEpochs:
         self._metrics.settlement_retries.add()
         raise Unreachable(
             "SN-S074",
-            f"RootLayer cannot take {len(early)} of {len(results)} items of epoch {batch.epoch} yet: {early[0].message}",
+            f"RootLayer cannot take {len(early)} of {len(results)} items of epoch {batch.epoch} yet: "
+            f"{early[0].message}",
         )
 
     async def _record(self, batch: SignedBatch, results: Sequence[ItemResult]) -> None:

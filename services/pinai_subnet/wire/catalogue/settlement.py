@@ -314,4 +314,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Check that the address leads to a RootLayer that speaks rootlayer.v1; the call is "
         "repeated.",
     ),
+    Entry(
+        code="SN-S074",
+        title="RootLayer cannot take a result yet",
+        cause="RootLayer does not know the assignment of a result yet, or is busy. The matcher posts assignments on "
+        "its own time, after an outage too.",
+        remedy="Nothing while the matcher runs: the batch is sent again. If it goes on, start the matcher and look "
+        "for `root_layer_refused_assignment` in its log.",
+    ),
 )

@@ -1,7 +1,13 @@
 """Refusals as RootLayer words them: our code beside the number of rootlayer.v1 `IntentErrorReason`."""
 
+import re
+
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.wire.pb.rootlayer import error_reason_pb2
+
+_NUMBER = re.compile(r"\((\d{4})\)")
+_LATER = range(6000, 8000)
+"""Limits, locks, missing dependencies (6xxx) and RootLayer's own troubles (7xxx): the same call may succeed later."""
 
 _REASONS: dict[str, str] = {
     "SN-N101": "INTENT_INVALID_UUID",
@@ -69,3 +75,9 @@ def refusal_detail(error: SubnetError) -> str:
         error_reason_pb2.IntentErrorReason.ValueType(number)
     )
     return f"{name} ({number}): {error.message}"
+
+
+def may_be_taken_later(text: str) -> bool:
+    """Tell whether a refusal's text names a reason that passes by itself; a text without a number does not."""
+    found = _NUMBER.search(text)
+    return found is not None and int(found.group(1)) in _LATER
