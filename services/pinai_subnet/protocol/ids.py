@@ -1,6 +1,7 @@
 """Identifiers and their strict text forms (wire-contract 3.2). Malformed text is a coded error, never repaired."""
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from eth_utils.address import to_checksum_address
@@ -59,11 +60,17 @@ def parse_address(text: str, field: str) -> Address:
         raise InvalidInput(
             "SN-N102", f"{field}: {_shown(text)} is not an address; expected 0x and 40 hex digits"
         )
-    checksummed = str(to_checksum_address(text))
+    checksummed = _checksummed(text)
     digits = text[2:]
     if digits not in (digits.lower(), digits.upper()) and text != checksummed:
         raise InvalidInput("SN-N102", f"{field}: {text} has a wrong EIP-55 checksum")
-    return Address(checksummed)
+    return checksummed
+
+
+@lru_cache(maxsize=4096)
+def _checksummed(text: str) -> Address:
+    # A network has few addresses and reads each of them many times; the checksum is a hash.
+    return Address(str(to_checksum_address(text)))
 
 
 def address_bytes(address: str, field: str = "address") -> bytes:

@@ -145,7 +145,7 @@ class _Changes:
 
     def _caller(self, request: Request, document: dict[str, Any] | None) -> Address | None:
         method = f"{request.method} {request.url.path}"
-        forms = Forms(python=document, go=document)
+        forms = Forms(python=document, go=lambda: document)
         return self._verifier.verify(request.headers, method, lambda: forms)
 
 

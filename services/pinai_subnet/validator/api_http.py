@@ -198,7 +198,7 @@ def _headers(request: Request) -> Mapping[str, str]:
 def _forms(body: Any) -> Forms:
     """Return what a caller signs over HTTP: the JSON object as it was sent, in either form."""
     signed = body if isinstance(body, dict) else {}
-    return Forms(python=signed, go=signed)
+    return Forms(python=signed, go=lambda: signed)
 
 
 def _result_bytes(text: str) -> bytes:
