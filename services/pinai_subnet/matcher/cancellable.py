@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TypeVar
 
 from pinai_subnet.runtime.stop import Stop
@@ -11,26 +12,21 @@ T = TypeVar("T")
 
 async def next_or_stop(stream: AsyncIterator[T], stop: Stop) -> AsyncIterator[T]:
     """Yield what the stream yields; end when it ends or when stop is set, and close it either way."""
-    stopping = asyncio.ensure_future(stop.wait())
     try:
-        while True:
-            item = asyncio.ensure_future(_next(stream))
-            await asyncio.wait((item, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not item.done():
-                item.cancel()
-                await asyncio.wait((item,))
-                return
+        while not stop.is_set:
+            limit = asyncio.timeout(None)
             try:
-                value = item.result()
+                async with limit:
+                    with stop.calling(partial(limit.reschedule, 0.0)):
+                        item = await anext(stream)
             except StopAsyncIteration:
                 return
-            yield value[0]
+            except TimeoutError:
+                if limit.expired():
+                    return
+                raise
+            yield item
     finally:
-        stopping.cancel()
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
-
-
-async def _next(stream: AsyncIterator[T]) -> tuple[T]:
-    return (await anext(stream),)

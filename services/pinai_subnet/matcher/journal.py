@@ -115,18 +115,16 @@ class Journal:
 
     async def run(self, stop: Stop) -> None:
         """Write marked changes until stopped and nothing is left; a failed write ends the process."""
-        stopping = asyncio.create_task(stop.wait())
-        stopping.add_done_callback(lambda _: self._wake.set())
         try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                await self.flush()
-                if stop.is_set:
-                    return
+            with stop.calling(self._wake.set):
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    await self.flush()
+                    if stop.is_set:
+                        return
         finally:
             self._ended = True
-            stopping.cancel()
             self._release(RuntimeError("the journal has stopped"))
 
     async def flush(self) -> None:

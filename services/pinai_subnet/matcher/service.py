@@ -263,8 +263,11 @@ class Matcher:
 
     def schedule(self, moment: Moment, due_ms: int) -> None:
         """Make something due."""
-        self._board.timers.set(moment, due_ms)
-        self._timers_changed.nudge()
+        timers = self._board.timers
+        earliest_ms = timers.next_due_ms()
+        timers.set(moment, due_ms)
+        if earliest_ms is None or due_ms < earliest_ms:
+            self._timers_changed.nudge()
 
     def resume(self, case: Case) -> None:
         """Take up an intent that an earlier run left open (after `Board.add`)."""

@@ -21,20 +21,23 @@ class Wakeup:
     async def wait(self, stop: Stop, seconds: float | None = None) -> None:
         """Return when nudged, stopped, or after this long (None: no limit)."""
         if not self._event.is_set() and not stop.is_set and (seconds is None or seconds > 0):
-            waiting = [
-                asyncio.ensure_future(self._event.wait()),
-                asyncio.ensure_future(stop.wait()),
-            ]
+            sleeper = None
             if seconds is not None:
-                waiting.append(asyncio.ensure_future(self._clock.sleep(seconds)))  # type: ignore[arg-type]
+                sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
+                sleeper.add_done_callback(self._slept)
             try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                with stop.calling(self._event.set):
+                    await self._event.wait()
             finally:
-                for task in waiting:
-                    task.cancel()
+                if sleeper is not None:
+                    sleeper.cancel()
         else:
             await asyncio.sleep(0)
         self._event.clear()
+
+    def _slept(self, sleeper: "asyncio.Future[None]") -> None:
+        if not sleeper.cancelled():
+            self._event.set()
 
 
 class Backoff:

@@ -1,7 +1,8 @@
 """The token by which a loop learns that it should finish. Not what stops a process: that is `lifecycle`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from pinai_subnet.runtime.clock import Clock, SystemClock
 
@@ -13,6 +14,8 @@ class Stop:
         """Wait on this clock; the machine's by default."""
         self._clock = clock or SystemClock()
         self._event = asyncio.Event()
+        self._calls: dict[int, Callable[[], None]] = {}
+        self._calls_made = 0
 
     @property
     def is_set(self) -> bool:
@@ -21,7 +24,27 @@ class Stop:
 
     def set(self) -> None:
         """Ask every holder to finish its turn."""
+        if self._event.is_set():
+            return
         self._event.set()
+        for call in tuple(self._calls.values()):
+            call()
+
+    @contextmanager
+    def calling(self, call: Callable[[], None]) -> Iterator[None]:
+        """While inside, call this when stop is set, at once if it is: for who waits for something else meanwhile.
+
+        It costs no task, unlike `wait` beside another wait. The call must not block or raise.
+        """
+        self._calls_made += 1
+        key = self._calls_made
+        self._calls[key] = call
+        try:
+            if self._event.is_set():
+                call()
+            yield
+        finally:
+            del self._calls[key]
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Wait until stop is set or the time has passed; return whether stop is set. Use it instead of sleep."""
@@ -30,13 +53,14 @@ class Stop:
             return True
         if self._event.is_set():
             return True
+        woken = asyncio.Event()
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
-        waiter = asyncio.ensure_future(self._event.wait())
+        sleeper.add_done_callback(lambda _: woken.set())
         try:
-            await asyncio.wait((sleeper, waiter), return_when=asyncio.FIRST_COMPLETED)
+            with self.calling(woken.set):
+                await woken.wait()
         finally:
             sleeper.cancel()
-            waiter.cancel()
         return self._event.is_set()
 
     async def periodically(

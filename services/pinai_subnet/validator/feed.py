@@ -23,15 +23,12 @@ class Signal:
     async def wait(self, stop: Stop, seconds: float) -> None:
         """Return when set, when stopping, or after this long; the signal is then cleared."""
         if not self._event.is_set() and not stop.is_set:
-            happened = asyncio.ensure_future(self._event.wait())
-            stopping = asyncio.ensure_future(stop.wait())
+            timer = asyncio.get_running_loop().call_later(seconds, self._event.set)
             try:
-                await asyncio.wait(
-                    (happened, stopping), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-                )
+                with stop.calling(self._event.set):
+                    await self._event.wait()
             finally:
-                happened.cancel()
-                stopping.cancel()
+                timer.cancel()
         self._event.clear()
 
 

@@ -94,3 +94,15 @@ async def test_the_system_clock_moves() -> None:
     await clock.sleep(-1)
     assert clock.monotonic() > before
     assert clock.now() > 1_700_000_000
+
+
+async def test_what_is_called_on_stop_is_called_once_and_only_while_it_is_wanted() -> None:
+    stop = Stop()
+    calls: list[str] = []
+    with stop.calling(lambda: calls.append("over")):
+        pass
+    with stop.calling(lambda: calls.append("inside")):
+        stop.set()
+        stop.set()
+    with stop.calling(lambda: calls.append("too late to wait")):
+        assert calls == ["inside", "too late to wait"]

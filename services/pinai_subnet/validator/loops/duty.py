@@ -63,19 +63,17 @@ class Duty:
 
     async def _finished(self, stop: Stop) -> bool:
         """Run the work once; when stopping, let it finish its turn, but not wait for a quorum that may never come."""
-        work = asyncio.ensure_future(self._work())
-        stopping = asyncio.ensure_future(stop.wait())
+        now = asyncio.get_running_loop().time
+        limit = asyncio.timeout(None)
         try:
-            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                await asyncio.wait((work,), timeout=_LAST_TURN_SECONDS)
-            if work.done():
-                return work.result()
+            async with limit:
+                with stop.calling(lambda: limit.reschedule(now() + _LAST_TURN_SECONDS)):
+                    return await self._work()
+        except TimeoutError:
+            if not limit.expired():
+                raise
             self._log.debug("duty_given_up", duty=self.name)
             return False
-        finally:
-            stopping.cancel()
-            work.cancel()
 
     async def _turn(self, stop: Stop) -> bool:
         try:
