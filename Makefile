@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup lock proto format check test demo up down status bench clean
+.PHONY: help setup lock proto format check test demo up down status bench chaos clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ status: $(READY) ## is the development network healthy
 
 bench: $(READY) ## measure speed and memory; prints a table, writes JSON to build/bench/
 	$(BIN)/python -m tests.bench
+
+chaos: $(READY) ## kill, freeze, cut and fill under load: ROUNDS=14 SEED=1; writes JSON to build/chaos/
+	$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what setup and the demo made (not the development network's data)
 	rm -rf .venv build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

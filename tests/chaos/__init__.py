@@ -1,0 +1,1 @@
+"""Breaks real processes at random times under load and proves afterwards that nothing was lost."""
