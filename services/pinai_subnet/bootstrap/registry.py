@@ -72,29 +72,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
             "listen.grpc_port": port_of(settings.listen.grpc_port, network.endpoints.registry_grpc),
         },
     )
-    identity = Identity(subnet_id=parameters.subnet_id, role="registry", node_id="registry")
-    directory = DataDirectory.open(settings.data_dir, identity=identity)
-
-    async def release() -> None:
-        directory.close()
-
-    process.on_close(release)
-    database = await process.enter(
-        SqliteDatabase(directory.file("registry.sqlite"), MIGRATIONS, identity=str(identity))
-    )
-    store = SqliteStore(database)
-    registry = Registry(
-        roster=Roster(
-            lifetimes=settings.lifetimes.value(),
-            require_signed=settings.require_signed,
-            owners=_owners(parameters) if settings.bind_validators else {},
-            entries=await store.load(),
-        ),
-        store=store,
-        clock=process.clock,
-        limits=settings.limits.value(),
-        metrics=RegistryMetrics(process.metrics),
-    )
+    registry = await _registry(process, settings, parameters)
     verifier = _verifier(settings, auth, parameters.subnet_id, process.clock)
     process.loop("sweep", Sweep(registry=registry, every_seconds=settings.sweep_seconds).run)
 
@@ -128,6 +106,35 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
     )
     await process.serve("http_server", server)
     return server
+
+
+async def _registry(
+    process: Process, settings: RegistrySettings, parameters: NetworkParameters
+) -> Registry:
+    """Open the data directory and return the registry with the roster that is in it."""
+    identity = Identity(subnet_id=parameters.subnet_id, role="registry", node_id="registry")
+    directory = DataDirectory.open(settings.data_dir, identity=identity)
+
+    async def release() -> None:
+        directory.close()
+
+    process.on_close(release)
+    database = await process.enter(
+        SqliteDatabase(directory.file("registry.sqlite"), MIGRATIONS, identity=str(identity))
+    )
+    store = SqliteStore(database)
+    return Registry(
+        roster=Roster(
+            lifetimes=settings.lifetimes.value(),
+            require_signed=settings.require_signed,
+            owners=_owners(parameters) if settings.bind_validators else {},
+            entries=await store.load(),
+        ),
+        store=store,
+        clock=process.clock,
+        limits=settings.limits.value(),
+        metrics=RegistryMetrics(process.metrics),
+    )
 
 
 def _owners(parameters: NetworkParameters) -> dict[tuple[Kind, str], Address]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import grpc
+from fastapi import FastAPI
 
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
@@ -73,18 +74,10 @@ async def start(process: Process, arguments: Arguments) -> Listening:
 
 async def serve(process: Process, settings: RootLayerSettings, network: Network) -> Listening:
     """Start RootLayer for one network; return where it listens."""
-    parameters = network.parameters
-    require_free(
-        settings.listen.host,
-        {
-            "listen.grpc_port": port_of(
-                settings.listen.grpc_port, network.endpoints.rootlayer_grpc
-            ),
-            "listen.http_port": port_of(
-                settings.listen.http_port, network.endpoints.rootlayer_http
-            ),
-        },
-    )
+    listen, parameters = settings.listen, network.parameters
+    grpc_port = port_of(listen.grpc_port, network.endpoints.rootlayer_grpc)
+    http_port = port_of(listen.http_port, network.endpoints.rootlayer_http)
+    require_free(listen.host, {"listen.grpc_port": grpc_port, "listen.http_port": http_port})
     hub = Hub(
         max_subscribers=settings.streams.max_subscribers,
         queue_events=settings.streams.queue_events,
@@ -112,22 +105,14 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     endpoint = Endpoint(service)
     grpc_server = GrpcServer(
         host=settings.listen.host,
-        port=port_of(settings.listen.grpc_port, network.endpoints.rootlayer_grpc),
+        port=grpc_port,
         register=_services(endpoint, service, answers),
         error_mapper=grpc_status,
         interceptors=[HeaderInterceptor(verifier)],
         max_message_bytes=settings.limits.request_bytes,
     )
     await process.serve("grpc", grpc_server)
-    app = create_app(
-        title="PinAI Subnet development RootLayer",
-        version=VERSION,
-        error_mapper=problem_of,
-        health=process.health,
-        metrics=process.metrics,
-        docs=settings.docs,
-        max_body_bytes=settings.limits.request_bytes,
-    )
+    app = _app(process, settings)
     add_routes(
         app,
         endpoint=endpoint,
@@ -136,11 +121,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
         health=process.health,
         answers=answers,
     )
-    http_server = HttpServer(
-        app,
-        host=settings.listen.host,
-        port=port_of(settings.listen.http_port, network.endpoints.rootlayer_http),
-    )
+    http_server = HttpServer(app, host=settings.listen.host, port=http_port)
     await process.serve("http", http_server)
 
     async def end_streams() -> None:
@@ -149,15 +130,30 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     process.on_drain("end_streams", end_streams)
     expire = ExpireIntents(service=service, every_seconds=settings.expiry.every_seconds)
     process.loop("expire_intents", expire.run)
-    listening = Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+    return _announced(settings, grpc_server.port, http_server.port)
+
+
+def _announced(settings: RootLayerSettings, grpc_port: int, http_port: int) -> Listening:
     get_logger().info(
         "rootlayer_listening",
         host=settings.listen.host,
-        grpc_port=listening.grpc_port,
-        http_port=listening.http_port,
+        grpc_port=grpc_port,
+        http_port=http_port,
         request_headers=settings.request_headers.mode.value,
     )
-    return listening
+    return Listening(grpc_port=grpc_port, http_port=http_port)
+
+
+def _app(process: Process, settings: RootLayerSettings) -> FastAPI:
+    return create_app(
+        title="PinAI Subnet development RootLayer",
+        version=VERSION,
+        error_mapper=problem_of,
+        health=process.health,
+        metrics=process.metrics,
+        docs=settings.docs,
+        max_body_bytes=settings.limits.request_bytes,
+    )
 
 
 async def _database(

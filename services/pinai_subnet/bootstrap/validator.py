@@ -1,8 +1,12 @@
 """One validator process: settings in, running process out. The only place that knows which adapters it uses."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import grpc
+from fastapi import FastAPI
 
 from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
 from pinai_subnet.adapters.signer.local import LocalSigner
@@ -33,7 +37,7 @@ from pinai_subnet.validator.loops.register import RegisterValidator
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
 from pinai_subnet.validator.status import StatusReport
-from pinai_subnet.wire.authentication import AuthenticationInterceptor
+from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
 from pinai_subnet.wire.status import grpc_status, http_problem
@@ -189,73 +193,24 @@ async def _serve(
     process: Process, configuration: Configuration, service: ValidatorService
 ) -> Listening:
     settings, me = configuration.settings, configuration.me
-    parameters = configuration.network.parameters
-    policies = configuration.policies.book()
     verifier = configuration.auth.verifier(
-        "validator", subnet_id=parameters.subnet_id, clock=process.clock
+        "validator", subnet_id=configuration.network.parameters.subnet_id, clock=process.clock
     )
     closing = Stop(process.clock)
-    validator = ValidatorServicer(
-        reception=service.reception,
-        queries=service.queries,
-        replica=service.replica,
-        policies=policies,
-        parameters=parameters,
-        quorum=service.quorum,
-    )
-    validation = ValidationServicer(
-        queries=service.queries, policies=policies, quorum=service.quorum
-    )
-    ledger = LedgerServicer(
-        replica=service.replica,
-        parameters=parameters,
-        feed=service.feed,
-        closing=closing,
-        commands_in_flight=settings.intake.commands_in_flight,
-    )
     grpc_server = await process.enter(
         GrpcServer(
             host=settings.listen.host,
             port=port_of(settings.listen.grpc_port, me.grpc_endpoint),
-            register=[
-                lambda server: register(server, validator, validation),
-                lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server),
-            ],
+            register=_services(configuration, service, closing),
             error_mapper=grpc_status,
             interceptors=[AuthenticationInterceptor(verifier)],
             max_message_bytes=_MESSAGE_BYTES,
             max_concurrent_calls=settings.max_concurrent_calls,
         )
     )
-    app = create_app(
-        title="PinAI Subnet validator",
-        version=VERSION,
-        error_mapper=http_problem,
-        health=process.health,
-        metrics=process.metrics,
-        docs=settings.docs,
-        max_body_bytes=_MESSAGE_BYTES,
-        timeout_seconds=_HTTP_TIMEOUT_SECONDS,
-    )
-    status = StatusReport(
-        replica=service.replica,
-        parameters=parameters,
-        quorum=service.quorum,
-        policies=policies,
-        version=VERSION,
-        clock=process.clock,
-    )
-    add_routes(
-        app,
-        reception=service.reception,
-        queries=service.queries,
-        status=status,
-        verifier=verifier,
-        clock=process.clock,
-    )
     http_server = await process.enter(
         HttpServer(
-            app,
+            _app(process, configuration, service, verifier),
             host=settings.listen.host,
             port=port_of(settings.listen.http_port, me.http_endpoint),
         )
@@ -274,6 +229,70 @@ async def _serve(
     process.on_drain("end_streams", end_streams)
     process.on_drain("hand_over_leadership", hand_over)
     return Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+
+
+def _services(
+    configuration: Configuration, service: ValidatorService, closing: Stop
+) -> list[Callable[[grpc.aio.Server], None]]:
+    parameters = configuration.network.parameters
+    policies = configuration.policies.book()
+    validator = ValidatorServicer(
+        reception=service.reception,
+        queries=service.queries,
+        replica=service.replica,
+        policies=policies,
+        parameters=parameters,
+        quorum=service.quorum,
+    )
+    validation = ValidationServicer(
+        queries=service.queries, policies=policies, quorum=service.quorum
+    )
+    ledger = LedgerServicer(
+        replica=service.replica,
+        parameters=parameters,
+        feed=service.feed,
+        closing=closing,
+        commands_in_flight=configuration.settings.intake.commands_in_flight,
+    )
+    return [
+        lambda server: register(server, validator, validation),
+        lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server),
+    ]
+
+
+def _app(
+    process: Process,
+    configuration: Configuration,
+    service: ValidatorService,
+    verifier: RequestVerifier,
+) -> FastAPI:
+    app = create_app(
+        title="PinAI Subnet validator",
+        version=VERSION,
+        error_mapper=http_problem,
+        health=process.health,
+        metrics=process.metrics,
+        docs=configuration.settings.docs,
+        max_body_bytes=_MESSAGE_BYTES,
+        timeout_seconds=_HTTP_TIMEOUT_SECONDS,
+    )
+    status = StatusReport(
+        replica=service.replica,
+        parameters=configuration.network.parameters,
+        quorum=service.quorum,
+        policies=configuration.policies.book(),
+        version=VERSION,
+        clock=process.clock,
+    )
+    add_routes(
+        app,
+        reception=service.reception,
+        queries=service.queries,
+        status=status,
+        verifier=verifier,
+        clock=process.clock,
+    )
+    return app
 
 
 def _join_registry(process: Process, configuration: Configuration) -> None:

@@ -125,19 +125,7 @@ class ValidatorService:
         self.queries = Queries(
             replica=self.replica, archive=self._archive, catch_up=self._archiving.catch_up
         )
-        self.progress = {
-            name: Progress(
-                clock=world.clock,
-                within_seconds=settings.health.stalled_after_seconds,
-                what=what,
-                code="SN-V094",
-            )
-            for name, what in (
-                ("verify", "verdicts on received reports"),
-                ("sign", "signatures of sealed epochs"),
-                ("settle", "submission of final epochs to RootLayer"),
-            )
-        }
+        self.progress = _progress(world)
         self.feed.on_events(self.reception.arrivals.on_events)
         self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
 
@@ -167,72 +155,37 @@ class ValidatorService:
             get_logger().warning("archive_behind", code=exc.code, reason=exc.message)
 
     def _duties(self) -> Sequence[Duty]:
-        world, feed = self.world, self.feed
-        settings = world.settings
+        feed, settings = self.feed, self.world.settings
         tick = settings.safety_tick_seconds
-        verify = VerifyReports(
-            replica=self.replica,
-            policies=world.policies,
-            signer=world.signer,
-            subnet_id=world.parameters.subnet_id,
-            group=settings.verify.group,
-            clock=world.clock,
-            progress=self.progress["verify"],
-            metrics=self.metrics,
-        )
-        seal = SealEpochs(
-            replica=self.replica,
-            clock=world.clock,
-            max_items=settings.seal.max_items,
-            max_open_epochs=settings.seal.max_open_epochs,
-            min_interval_seconds=settings.seal.min_interval_seconds,
-        )
-        sign = SignEpochs(
-            replica=self.replica,
-            signer=world.signer,
-            record=world.signing_record,
-            progress=self.progress["sign"],
-            metrics=self.metrics,
-        )
-        settle = SettleEpochs(
-            replica=self.replica,
-            root_layer=world.root_layer,
-            refused_attempts=settings.settle.refused_attempts,
-            early_attempts=settings.settle.early_attempts,
-            clock=world.clock,
-            progress=self.progress["settle"],
-            metrics=self.metrics,
-        )
-        expire = ExpireOverdue(replica=self.replica, clock=world.clock)
         return (
             Duty(
                 name="verify_reports",
-                work=verify.work,
+                work=self._verify().work,
                 signal=feed.signal(ReportReceived),
                 tick_seconds=tick,
             ),
             Duty(
                 name="seal_epochs",
-                work=seal.work,
+                work=self._seal().work,
                 signal=feed.signal(StageReached, BatchFinal, BatchSettled),
                 tick_seconds=tick,
             ),
             Duty(
                 name="sign_epochs",
-                work=sign.work,
+                work=self._sign().work,
                 signal=feed.signal(EpochSealed),
                 tick_seconds=tick,
             ),
             Duty(
                 name="settle_epochs",
-                work=settle.work,
+                work=self._settle().work,
                 signal=feed.signal(BatchFinal, BatchSettled, SettlementClaimed),
                 tick_seconds=tick,
                 backoff=settings.settle.backoff(),
             ),
             Duty(
                 name="expire_overdue",
-                work=expire.work,
+                work=ExpireOverdue(replica=self.replica, clock=self.world.clock).work,
                 signal=feed.signal(),
                 tick_seconds=settings.expire_every_seconds,
             ),
@@ -244,6 +197,49 @@ class ValidatorService:
             ),
         )
 
+    def _verify(self) -> VerifyReports:
+        return VerifyReports(
+            replica=self.replica,
+            policies=self.world.policies,
+            signer=self.world.signer,
+            subnet_id=self.world.parameters.subnet_id,
+            group=self.world.settings.verify.group,
+            clock=self.world.clock,
+            progress=self.progress["verify"],
+            metrics=self.metrics,
+        )
+
+    def _seal(self) -> SealEpochs:
+        section = self.world.settings.seal
+        return SealEpochs(
+            replica=self.replica,
+            clock=self.world.clock,
+            max_items=section.max_items,
+            max_open_epochs=section.max_open_epochs,
+            min_interval_seconds=section.min_interval_seconds,
+        )
+
+    def _sign(self) -> SignEpochs:
+        return SignEpochs(
+            replica=self.replica,
+            signer=self.world.signer,
+            record=self.world.signing_record,
+            progress=self.progress["sign"],
+            metrics=self.metrics,
+        )
+
+    def _settle(self) -> SettleEpochs:
+        section = self.world.settings.settle
+        return SettleEpochs(
+            replica=self.replica,
+            root_layer=self.world.root_layer,
+            refused_attempts=section.refused_attempts,
+            early_attempts=section.early_attempts,
+            clock=self.world.clock,
+            progress=self.progress["settle"],
+            metrics=self.metrics,
+        )
+
     def _applied(self, index: int, applied: Applied) -> None:
         """Take one applied command from the engine's thread: note it for the archive, hand its events on."""
         restored = not applied.replies and not applied.events
@@ -253,3 +249,20 @@ class ValidatorService:
             return
         self.machine.read(lambda ledger: self._changes.note(index, applied, ledger))
         self.feed.publish(applied.events)
+
+
+def _progress(world: Surroundings) -> dict[str, Progress]:
+    """Return, for every duty whose standstill speaks against finalising, what watches it."""
+    return {
+        name: Progress(
+            clock=world.clock,
+            within_seconds=world.settings.health.stalled_after_seconds,
+            what=what,
+            code="SN-V094",
+        )
+        for name, what in (
+            ("verify", "verdicts on received reports"),
+            ("sign", "signatures of sealed epochs"),
+            ("settle", "submission of final epochs to RootLayer"),
+        )
+    }
