@@ -105,6 +105,7 @@ class Agent:
             options=self._options,
             fingerprint=environment_fingerprint(_environment(self._options.agent_id)),
             clock=self._clock,
+            signer=self._signer,
         )
         return Worker(
             options=self._options,

@@ -5,16 +5,19 @@ import resource
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pinai_subnet.agent.evidence import evidence_of
 from pinai_subnet.agent.options import AgentOptions
 from pinai_subnet.agent.work import Handler, Result, Task, TaskFailed
+from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, IntentId
 from pinai_subnet.protocol.reports import (
     ErrorInfo,
     ExecutionReport,
     ReportStatus,
     ResourceUsage,
+    signing_digest,
 )
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
@@ -32,12 +35,14 @@ class Execution:
         options: AgentOptions,
         fingerprint: bytes,
         clock: Clock,
+        signer: Signer | None = None,
     ) -> None:
-        """Use these handlers; `fingerprint` goes into every report's evidence."""
+        """Use these handlers; `fingerprint` goes into every report's evidence, and `signer` signs every report."""
         self._handlers = dict(handlers)
         self._options = options
         self._fingerprint = fingerprint
         self._clock = clock
+        self._signer = signer
         self._log = get_logger()
 
     def handles(self, intent_type: str) -> bool:
@@ -65,7 +70,7 @@ class Execution:
             result_bytes=len(result.data),
             seconds=round(time.monotonic() - began, 3),
         )
-        return ExecutionReport(
+        report = ExecutionReport(
             report_id=str(uuid.uuid4()),
             assignment_id=AssignmentId(task.task_id),
             intent_id=IntentId(task.intent_id),
@@ -84,6 +89,9 @@ class Execution:
             ),
             error=error,
         )
+        if self._signer is None:
+            return report
+        return replace(report, signature=self._signer.sign(signing_digest(report)))
 
     async def _result(self, task: Task) -> Result:
         handler = self._handlers.get(task.intent_type)

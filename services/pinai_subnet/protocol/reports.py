@@ -15,6 +15,7 @@ from pinai_subnet.protocol.ids import Address, AgentId, AssignmentId, IntentId, 
 
 _PROOF_TAG = b"pinai/report-proof/1"
 _REPORT_TAG = b"pinai/report/1"
+_SIGNING_TAG = b"pinai/report-signature/1"
 _ABSENT = b"\x00"
 _PRESENT = b"\x01"
 
@@ -83,6 +84,7 @@ class ExecutionReport:
     evidence: Evidence | None = None
     error: ErrorInfo | None = None
     signature: bytes = b""
+    """The agent's own, over `signing_digest`; published agents send none."""
     root_height: int = 0
     root: bytes = b""
     root_proof: bytes = b""
@@ -112,6 +114,22 @@ def proof_hash(report: ExecutionReport) -> bytes:
         number(report.timestamp, "timestamp"),
         *_error_parts(report.error),
         *_evidence_parts(report.evidence),
+    )
+
+
+def signing_digest(report: ExecutionReport) -> bytes:
+    """Return what the agent signs plainly (v 27 or 28) with the key of its address, so that nobody reports for it.
+
+    Parts in order: result hash, proof hash, root height, root, root proof. The assignment id is in the proof hash, and
+    it is unique, so a signature is worth nothing for other work. Published agents send no signature.
+    """
+    return commitment(
+        _SIGNING_TAG,
+        result_hash(report),
+        proof_hash(report),
+        number(report.root_height, "root_height"),
+        report.root,
+        report.root_proof,
     )
 
 

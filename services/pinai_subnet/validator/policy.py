@@ -39,6 +39,7 @@ class Policy:
     check_output: bool = True
     require_report_id: bool = False
     require_signed_request: bool = False
+    require_report_signature: bool = False
     blocked_agents: tuple[str, ...] = ()
     max_ahead_seconds: int = 300
     max_age_seconds: int = 2100

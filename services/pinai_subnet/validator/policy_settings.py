@@ -40,6 +40,7 @@ class PolicySection(Settings):
     check_output: bool = True
     require_report_id: bool = False
     require_signed_request: bool = False
+    require_report_signature: bool = False
     blocked_agents: tuple[str, ...] = ()
     max_ahead_seconds: NonNegativeInt = 300
     max_age_seconds: NonNegativeInt = 2100

@@ -9,8 +9,16 @@ from typing import Literal
 
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.digests import keccak256
+from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.ids import ZERO_BYTES32
-from pinai_subnet.protocol.reports import ErrorInfo, Evidence, ExecutionReport, ReportStatus
+from pinai_subnet.protocol.reports import (
+    ErrorInfo,
+    Evidence,
+    ExecutionReport,
+    ReportStatus,
+    signing_digest,
+)
+from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.validator.policy import Policy
 
 Group = Literal["identity", "outcome", "lease", "evidence", "output"]
@@ -85,6 +93,18 @@ def _signer_matches(case: Case) -> str | None:
     if signer is None:
         return "the request was not signed" if case.policy.require_signed_request else None
     return None if signer == address else f"signed by {signer}, expected {address}"
+
+
+def _signature_valid(case: Case) -> str | None:
+    """Who carried the report is the receiving validator's word; the agent's own signature is proof for everybody."""
+    report, address = case.report, case.record.assignment.agent_address
+    if not report.signature:
+        return "the report has no signature" if case.policy.require_report_signature else None
+    try:
+        signer = recover(signing_digest(report), report.signature)
+    except SubnetError as error:
+        return f"the report's signature is unusable: {error.message}"
+    return None if signer == address else f"the report is signed by {signer}, expected {address}"
 
 
 def _agent_allowed(case: Case) -> str | None:
@@ -256,6 +276,7 @@ RULES: tuple[Rule, ...] = (
     _rule("intent_matches", "SN-V052", "identity", _intent_matches),
     _rule("agent_matches", "SN-V053", "identity", _agent_matches),
     _rule("signer_matches", "SN-V054", "identity", _signer_matches),
+    _rule("signature_valid", "SN-V079", "identity", _signature_valid),
     _rule("agent_allowed", "SN-V055", "identity", _agent_allowed, lambda p: bool(p.blocked_agents)),
     _rule("status_specified", "SN-V056", "outcome", _status_specified),
     _rule("agent_succeeded", "SN-V057", "outcome", _not_failed),

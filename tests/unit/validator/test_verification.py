@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.protocol.assignments import Assignment, AssignmentRecord, AssignmentStatus
 from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.ids import Address, AgentId, AssignmentId, BidId, IntentId
@@ -13,6 +14,7 @@ from pinai_subnet.protocol.reports import (
     ExecutionReport,
     ReportStatus,
     ResourceUsage,
+    signing_digest,
 )
 from pinai_subnet.validator.policy import Policy, PolicyBook, Weights
 from pinai_subnet.validator.rules import RULES, Case
@@ -94,6 +96,9 @@ def test_both_spellings_of_the_agent_match() -> None:
         ("SN-V053", Policy(), {"agent_id": "agent-2"}),
         ("SN-V054", Policy(), {"signer": OTHER}),
         ("SN-V054", Policy(require_signed_request=True), {}),
+        ("SN-V079", Policy(require_report_signature=True), {}),
+        ("SN-V079", Policy(), {"signature": b"\x01" * 65}),
+        ("SN-V079", Policy(), {"signature": b"\x01"}),
         ("SN-V055", Policy(blocked_agents=("agent-1",)), {}),
         ("SN-V055", Policy(blocked_agents=(AGENT,)), {}),
         ("SN-V056", Policy(), {"status": ReportStatus.UNSPECIFIED}),
@@ -150,6 +155,31 @@ def test_a_failed_report_is_a_failing_verdict_with_the_agents_words() -> None:
     )
     assert judgement.code == "SN-V057"
     assert "agent_reported_failure (E7: disk)" in judgement.reason
+
+
+def test_a_report_signed_by_its_agent_passes_and_any_change_to_it_does_not() -> None:
+    """A8 and point 9: not even a member can report for an agent, where the policy asks for the agent's signature."""
+    agent = LocalSigner(b"\x07" * 32)
+    unsigned = case(Policy(require_report_signature=True))
+    assignment = replace(unsigned.record.assignment, agent_address=agent.address)
+    signature = agent.sign(signing_digest(unsigned.report))
+    signed = replace(
+        unsigned,
+        record=replace(unsigned.record, assignment=assignment),
+        report=replace(unsigned.report, signature=signature),
+    )
+    assert judge(signed).passed
+    for change in (
+        {"result_data": b"other"},
+        {"timestamp": NOW - 1},
+        {"report_id": "another"},
+        {"error": ErrorInfo(message="x")},
+        {"evidence": Evidence()},
+        {"root": b"\x01" * 32},
+        {"signature": LocalSigner(b"\x08" * 32).sign(signing_digest(unsigned.report))},
+    ):
+        changed = replace(signed, report=replace(signed.report, **change))  # type: ignore[arg-type]
+        assert "SN-V079" in judge(changed).reason or judge(changed).code == "SN-V079"
 
 
 def test_a_signed_request_of_the_assigned_agent_passes_where_signing_is_required() -> None:

@@ -152,6 +152,14 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Bid on work that fits, or raise the limits for this intent type.",
     ),
     Entry(
+        code="SN-V079",
+        title="The report is not signed by its agent",
+        cause="The report's own signature is not of the assigned agent, or the policy requires "
+        "one and there is none (`require_report_signature`).",
+        remedy="Give the agent the key of the address it bids with; agents without a key cannot "
+        "serve intent types whose policy requires signatures.",
+    ),
+    Entry(
         code="SN-V072",
         title="The confidence is too low",
         cause="Weighted scoring is on, and the rules that hold weigh less than "
