@@ -163,8 +163,13 @@ class LedgerView:
         )
 
     def unsigned_epochs(self, validator_id: ValidatorId) -> Sequence[EpochState]:
-        """Return the epochs that are not final and lack this validator's signature, earliest first."""
-        epochs = (self._tables.state.epochs[number] for number in self._tables.open_epochs)
+        """Return the epochs that lack this validator's signature, earliest first.
+
+        Final ones count too until they are settled: a slower member's signature is worth having, if only as a sign of
+        life.
+        """
+        numbers = chain(self._tables.unsettled_epochs, self._tables.open_epochs)
+        epochs = (self._tables.state.epochs[number] for number in sorted(numbers))
         return [epoch for epoch in epochs if validator_id not in epoch.signatures]
 
     def unsettled_final_epochs(self) -> Sequence[EpochState]:
