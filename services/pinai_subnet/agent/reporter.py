@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from pinai_subnet.agent.backoff import Backoff
 from pinai_subnet.agent.journal import Journal
@@ -70,11 +71,9 @@ class Reporter:
 
     async def flush(self, seconds: float) -> int:
         """Wait this long for everything to be delivered; return how much is left."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
-        except TimeoutError:
-            pass
         return self.pending
 
     async def _turn(self, batch: Sequence[ExecutionReport]) -> bool:
