@@ -4,8 +4,7 @@ import re
 from functools import lru_cache
 from typing import NewType
 
-from eth_utils.address import to_checksum_address
-
+from pinai_subnet.protocol.checksums import checksummed
 from pinai_subnet.protocol.errors import InvalidInput
 
 IntentId = NewType("IntentId", str)
@@ -60,17 +59,17 @@ def parse_address(text: str, field: str) -> Address:
         raise InvalidInput(
             "SN-N102", f"{field}: {_shown(text)} is not an address; expected 0x and 40 hex digits"
         )
-    checksummed = _checksummed(text)
+    address = _checksummed(text)
     digits = text[2:]
-    if digits not in (digits.lower(), digits.upper()) and text != checksummed:
+    if digits not in (digits.lower(), digits.upper()) and text != address:
         raise InvalidInput("SN-N102", f"{field}: {text} has a wrong EIP-55 checksum")
-    return checksummed
+    return address
 
 
 @lru_cache(maxsize=4096)
 def _checksummed(text: str) -> Address:
     # A network has few addresses and reads each of them many times; the checksum is a hash.
-    return Address(str(to_checksum_address(text)))
+    return Address(checksummed(bytes.fromhex(text[2:])))
 
 
 def address_bytes(address: str, field: str = "address") -> bytes:

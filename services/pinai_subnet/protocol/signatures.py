@@ -7,8 +7,8 @@ signature can be compared bytewise and counted once.
 from functools import lru_cache
 
 from coincurve import PrivateKey, PublicKey
-from eth_utils.address import to_checksum_address
 
+from pinai_subnet.protocol.checksums import checksummed
 from pinai_subnet.protocol.digests import eip191, keccak256
 from pinai_subnet.protocol.errors import InvalidInput
 from pinai_subnet.protocol.ids import Address
@@ -73,7 +73,7 @@ def address_of(public_key: bytes) -> Address:
 @lru_cache(maxsize=4096)
 def _address(public_key: bytes) -> Address:
     # A network has few keys and many signatures: the checksummed text costs more than the recovery itself.
-    return Address(str(to_checksum_address(keccak256(public_key[1:])[-20:])))
+    return Address(checksummed(keccak256(public_key[1:])[-20:]))
 
 
 def _sign(private_key: PrivateKey, digest: bytes, v_offset: int) -> bytes:

@@ -7,10 +7,10 @@ must not make the command unreadable and so refuse the good ones beside it.
 from functools import lru_cache
 from typing import Annotated
 
-from eth_utils.address import to_checksum_address
 from msgspec import Meta, Struct
 
 from pinai_subnet.protocol.assignments import Assignment, AssignmentRecord, AssignmentStatus
+from pinai_subnet.protocol.checksums import checksummed
 from pinai_subnet.protocol.ids import (
     Address,
     AgentId,
@@ -273,4 +273,4 @@ def _hex(raw: bytes) -> str:
 @lru_cache(maxsize=4096)
 def _address(raw: bytes) -> Address:
     # Few agents send many reports, and the checksum of the text form costs a hash each.
-    return Address(str(to_checksum_address(raw)))
+    return Address(checksummed(raw))
