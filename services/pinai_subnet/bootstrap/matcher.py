@@ -258,10 +258,11 @@ def _add_health(process: Process, parts: Parts) -> None:
     """Ready means agents can be served; whether work given now can be finished is the third fact."""
 
     def root_layer() -> Finding:
-        watch = parts.intent_watch
-        if watch.stream_failure is None or watch.listing_failure is None:
+        # A complete listing proves the connection; that a stream was asked for proves nothing (known defect V8).
+        failure = parts.intent_watch.listing_failure
+        if failure is None:
             return OK
-        return Finding(False, f"no intents from RootLayer: {watch.listing_failure}", "SN-M312")
+        return Finding(False, f"no intents from RootLayer: {failure}", "SN-M312")
 
     def posting() -> Finding:
         failure = parts.outbox.failing_since
