@@ -50,9 +50,7 @@ class RawAgent:
         for channel in self._channels:
             channel.close()
 
-    def bid(
-        self, intent_id: str, *, price: int, metadata: Mapping[str, str] | None = None
-    ) -> Any:
+    def bid(self, intent_id: str, *, price: int, metadata: Mapping[str, str] | None = None) -> Any:
         """Bid once the window is open; return the matcher's acknowledgement."""
         wait_until(lambda: self._network.matching(intent_id), f"the matcher knows {intent_id}")
         bid = bid_pb2.Bid(
@@ -89,7 +87,7 @@ class RawAgent:
         request = matcher_pb2.RespondToTaskRequest(response=response)
         return self._matcher.RespondToTask(request, timeout=CALL_SECONDS)
 
-    def report(self, task: Any, *, result: bytes, status: int = Status.SUCCESS) -> Any:
+    def report(self, task: Any, *, result: bytes, status: Any = Status.SUCCESS) -> Any:
         """Report a task and return the receipt."""
         report = execution_report_pb2.ExecutionReport(
             report_id=secrets.token_hex(8),

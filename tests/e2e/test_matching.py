@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.raw_agent import RawAgent, Status
-from tests.network_kit import LocalTestNetwork, wait_until
+from tests.network_kit import LocalTestNetwork, Settings, wait_until
 
 GOOD = "agent-1"
 GOOD_PRICE = 50
@@ -17,7 +17,7 @@ RESPONSE_SECONDS = 2
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTestNetwork]:
-    settings = {
+    settings: Settings = {
         "matcher.yaml": {
             "windows.early_close": False,
             "windows.bidding_window_seconds": 1,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.network_kit import LocalTestNetwork, wait_until
+from tests.network_kit import LocalTestNetwork, Settings, wait_until
 
 AWAY_SECONDS = 10
 INTENTS = 60
@@ -16,7 +16,7 @@ BEFORE = 6
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTestNetwork]:
-    settings = {
+    settings: Settings = {
         "matcher.yaml": {"windows.early_close": False, "windows.bidding_window_seconds": 3},
         "validator.yaml": {"health.stalled_after_seconds": 3},
     }
