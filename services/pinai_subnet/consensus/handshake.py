@@ -130,7 +130,7 @@ class _Side:
         """
         try:
             message = _decoder.decode(payload)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused("SN-R044", f"not a handshake message: {error}") from error
         return self._take(message)
 

@@ -158,7 +158,7 @@ def decode(payload: bytes | memoryview) -> Message:
     """Return the message; raise `Refused` SN-R044 for bytes that are none."""
     try:
         message: Message = _decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("SN-R044", f"not a replication message: {error}") from error
     return message
 

@@ -66,7 +66,7 @@ class MetaFile:
             raise Damaged("SN-R011", f"{self.path}: checksum of term and vote does not match")
         try:
             return msgspec.msgpack.decode(body, type=Meta)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Damaged("SN-R011", f"{self.path}: {error}") from error
 
     def store(self, meta: Meta) -> None:

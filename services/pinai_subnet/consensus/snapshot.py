@@ -78,7 +78,7 @@ class SnapshotStore:
             raise Damaged("SN-R013", f"{path}: the snapshot header fails its check")
         try:
             header = msgspec.msgpack.decode(encoded, type=SnapshotHeader)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Damaged("SN-R013", f"{path}: {error}") from error
         if header.format != FORMAT:
             raise Refused(

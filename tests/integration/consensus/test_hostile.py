@@ -87,6 +87,14 @@ async def test_hostile_bytes_are_closed_with_a_reason_and_change_nothing(
         "just above the handshake limit": (framed(bytes(1025)), "SN-R045"),
         "empty frame": (framed(b""), "SN-R044"),
         "random": (framed(os.urandom(200)), "SN-R044"),
+        "a name that is no UTF-8": (
+            framed(b"\x96\x65\x01\xa1c\xa2\xff\xff\xa2v2\xc4\x00"),
+            "SN-R044",
+        ),
+        "deep nesting": (
+            framed(b"\x97\x65\x01\xa1c\xa2v1\xa2v2\xc4\x00" + b"\x91" * 900),
+            "SN-R044",
+        ),
     }
     for name, (data, code) in attacks.items():
         with capture_logs() as logs:

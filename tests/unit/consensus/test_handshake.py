@@ -143,6 +143,8 @@ def test_newer_protocol_is_refused_with_its_own_code() -> None:
         pickle.dumps("v1"),
         msgspec.msgpack.encode([104]),
         b"\xff" * 64,
+        # A text that is no UTF-8: msgspec raises UnicodeDecodeError for it, not an error of its own.
+        b"\x96\x65\x01\xa1c\xa2\xff\xff\xa2v2\xc4\x00",
     ],
 )
 def test_anything_else_is_refused(payload: bytes) -> None:

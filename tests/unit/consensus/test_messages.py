@@ -69,6 +69,7 @@ def test_random_bytes_are_refused_or_a_message(payload: bytes) -> None:
         msgspec.msgpack.encode([99, 1]),
         msgspec.msgpack.encode([4, 1, 2]),
         b"\x91" * 5000,
+        b"\x96\x65\x01\xa1c\xa2\xff\xff\xa2v2\xc4\x00",
     ],
 )
 def test_hostile_payloads_are_refused(payload: bytes) -> None:
