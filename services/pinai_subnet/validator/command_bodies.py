@@ -1,6 +1,7 @@
 """The bytes of a command's content: a msgpack array of its stamp and fields, in a checked shape. Not signed here.
 
-A field's place is its meaning: new fields go to the end with a default, and none is ever removed or moved.
+A field's place is its meaning: new fields go to the end with a default, and none is ever removed or moved. Fields that
+this build does not know are refused, never skipped: skipping would read foreign nesting of any depth.
 """
 
 import msgspec
@@ -38,13 +39,13 @@ from pinai_subnet.validator.commands import (
 )
 
 
-class _Stamp(Struct, array_like=True, frozen=True):
+class _Stamp(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     request_id: str
     proposer: str
     at_ms: Number
 
 
-class AssignmentsBody(Struct, array_like=True, frozen=True):
+class AssignmentsBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `RecordAssignments`."""
 
     stamp: _Stamp
@@ -57,7 +58,7 @@ class AssignmentsBody(Struct, array_like=True, frozen=True):
         )
 
 
-class ReportsBody(Struct, array_like=True, frozen=True):
+class ReportsBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `ReceiveReports`."""
 
     stamp: _Stamp
@@ -73,7 +74,7 @@ class ReportsBody(Struct, array_like=True, frozen=True):
         )
 
 
-class VerdictsBody(Struct, array_like=True, frozen=True):
+class VerdictsBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `RecordVerdicts`."""
 
     stamp: _Stamp
@@ -86,7 +87,7 @@ class VerdictsBody(Struct, array_like=True, frozen=True):
         )
 
 
-class SealBody(Struct, array_like=True, frozen=True):
+class SealBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `Seal`."""
 
     stamp: _Stamp
@@ -104,7 +105,7 @@ class SealBody(Struct, array_like=True, frozen=True):
         )
 
 
-class SignatureBody(Struct, array_like=True, frozen=True):
+class SignatureBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `RecordSignature`."""
 
     stamp: _Stamp
@@ -126,7 +127,7 @@ class SignatureBody(Struct, array_like=True, frozen=True):
         )
 
 
-class SettlementBody(Struct, array_like=True, frozen=True):
+class SettlementBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `RecordSettlement`."""
 
     stamp: _Stamp
@@ -145,7 +146,7 @@ class SettlementBody(Struct, array_like=True, frozen=True):
         )
 
 
-class ExpireBody(Struct, array_like=True, frozen=True):
+class ExpireBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Content of `Expire`."""
 
     stamp: _Stamp

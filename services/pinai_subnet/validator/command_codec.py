@@ -23,7 +23,7 @@ VERSION = 1
 _DOMAIN = b"PINAI_LEDGER_COMMAND_V1"
 
 
-class _Envelope(Struct, array_like=True, frozen=True):
+class _Envelope(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     kind: Annotated[int, Meta(ge=0, le=255)]
     proposer: str
     body: bytes
@@ -55,14 +55,14 @@ def decode_command(data: bytes, parameters: NetworkParameters) -> Command:
         )
     try:
         envelope = _DECODER.decode(memoryview(data)[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput("SN-V001", f"the entry is no ledger command: {error}") from error
     if envelope.kind not in KINDS:
         raise InvalidInput("SN-V001", f"this build knows no ledger command of kind {envelope.kind}")
     _check_signature(envelope, parameters)
     try:
         command = decode_body(envelope.kind, envelope.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(
             "SN-V001", f"the body is no command of kind {envelope.kind}: {error}"
         ) from error

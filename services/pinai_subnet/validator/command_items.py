@@ -36,7 +36,7 @@ Signature = Annotated[bytes, Meta(min_length=65, max_length=65)]
 Number = Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
-class RecordItem(Struct, array_like=True, frozen=True):
+class RecordItem(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """One assignment record; ids and addresses as raw bytes."""
 
     assignment_id: Hash
@@ -55,7 +55,7 @@ class RecordItem(Struct, array_like=True, frozen=True):
     record_signature: bytes
 
 
-class EvidenceItem(Struct, array_like=True, frozen=True):
+class EvidenceItem(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """What an agent offers as proof."""
 
     env_fingerprint: bytes
@@ -67,7 +67,7 @@ class EvidenceItem(Struct, array_like=True, frozen=True):
     external_refs: tuple[str, ...]
 
 
-class ReportItem(Struct, array_like=True, frozen=True):
+class ReportItem(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """One execution report."""
 
     report_id: str
@@ -86,14 +86,14 @@ class ReportItem(Struct, array_like=True, frozen=True):
     signer: Place | None
 
 
-class KeyItem(Struct, array_like=True, frozen=True):
+class KeyItem(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Assignment and agent of one report."""
 
     assignment_id: Hash
     agent_address: Place
 
 
-class VerdictItem(Struct, array_like=True, frozen=True):
+class VerdictItem(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """One verdict."""
 
     key: KeyItem

@@ -50,7 +50,7 @@ def decode_snapshot(data: bytes, parameters: NetworkParameters, limits: LedgerLi
         raise Damaged("SN-V039", f"the snapshot of {len(data)} bytes does not match its digest")
     try:
         snapshot = _DECODER.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged("SN-V039", f"the snapshot is no ledger state: {error}") from error
     if snapshot.subnet_id != parameters.subnet_id:
         raise Damaged(

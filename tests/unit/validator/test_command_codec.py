@@ -189,3 +189,21 @@ def test_a_hundred_small_reports_stay_below_the_engines_message_size() -> None:
     reports = tuple(report(record(n), signer=AGENTS[0].address) for n in range(100))
     command = ReceiveReports(stamp=world.stamp(), reports=reports, hold_unknown=True)
     assert len(encode_command(command, KEY, SUBNET)) < 32 * 1024
+
+
+@pytest.mark.parametrize("depth", [1, 900, 5000])
+@pytest.mark.parametrize("where", ["envelope", "body", "stamp"])
+def test_unknown_fields_of_any_depth_are_refused_alike(depth: int, where: str) -> None:
+    """A member's command must neither exhaust a node's stack nor depend on how deep that is."""
+    deep = b"\x91" * depth + b"\xc0"
+    stamp = msgspec.msgpack.encode(["r", "validator-1", 5])
+    body = b"\x91" + stamp
+    if where == "body":
+        body = b"\x92" + stamp + deep
+    elif where == "stamp":
+        body = b"\x91\x94" + stamp[1:] + deep
+    data = signed(7, body)
+    if where == "envelope":
+        data = data[:1] + b"\x95" + data[2:] + deep
+    with pytest.raises(InvalidInput, match="SN-V001"):
+        decode_command(data, parameters())
