@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup lock proto format check test demo up down status bench chaos clean
+.PHONY: help fuzz setup lock proto format check test demo up down status bench chaos clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ down: $(READY) ## stop the development network
 
 status: $(READY) ## is the development network healthy
 	$(BIN)/subnetctl status
+
+fuzz: $(READY) ## coverage-guided fuzzing of every way in, SECONDS each (20); SURFACE=name for one
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),20) $(if $(SURFACE),--surface $(SURFACE))
 
 bench: $(READY) ## measure speed and memory; prints a table, writes JSON to build/bench/
 	$(BIN)/python -m tests.bench
