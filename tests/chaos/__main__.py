@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from tests.chaos.faults import SCENARIOS
 from tests.chaos.round import DEFAULT_SECONDS, Finding, Size, run
+from tests.chaos.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build" / "chaos"
@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     f"  the same again: python -m tests.chaos --rounds 1 --seed {seed} "
                     f"--scenario {scenario.name}"
                 )
+            elif options.keep:
+                say(f"  logs and data are kept in {root}")
             else:
                 shutil.rmtree(root)
     finally:
@@ -87,6 +89,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=DEFAULT_SECONDS, help="of faults in one round"
     )
+    parser.add_argument("--keep", action="store_true", help="keep logs and data of every round")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="directory of result and data")
     return parser.parse_args(argv)
 

@@ -8,12 +8,13 @@ from random import Random
 from typing import Any
 
 from tests.chaos import checks
-from tests.chaos.faults import Breaker, Scenario
+from tests.chaos.faults import Breaker
 from tests.chaos.history import acknowledged, next_acknowledged
 from tests.chaos.intents import Orders
 from tests.chaos.linearizability import violations
 from tests.chaos.links import Mesh
 from tests.chaos.load import Load
+from tests.chaos.scenarios import Scenario
 from tests.network_kit import LocalTestNetwork
 
 from pinai_subnet.ports.errors import DependencyError

@@ -6,8 +6,8 @@
 from pathlib import Path
 
 import pytest
-from tests.chaos.faults import SCENARIOS
 from tests.chaos.round import Size, run
+from tests.chaos.scenarios import SCENARIOS
 
 SHORT = Size(seconds=8, agents=6, pieces_each=40, pause=0.15)
 SEED = 20
