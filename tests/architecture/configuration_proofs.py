@@ -176,7 +176,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _BOOT + "test_a_remote_rootlayer_is_called_over_tls_where_it_is_switched_on",
     ),
     "policy_config.yaml:validator.unknown_assignment": (
-        _REPORT + "test_a_report_waits_for_its_assignment",
+        _REPORT + "test_policy_hold_keeps_the_report_until_the_assignment_comes",
     ),
     "policy_config.yaml:validator.default.policy_id": (
         _VERIFY + "test_the_book_prefers_the_types_own_policy",

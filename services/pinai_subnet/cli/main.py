@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from pinai_subnet.bootstrap.version import version_text
 from pinai_subnet.cli import config, demo, explain, initialise, intents, keys, members, network
+from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.runtime.errors import StartupError
@@ -34,9 +36,12 @@ app.add_typer(config.app, name="config")
 
 
 @app.command("version")
-def version() -> None:
+def version(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
     """Print version and commit."""
-    sys.stdout.write(version_text("subnetctl") + "\n")
+    text = version_text("subnetctl")
+    Screen(as_json=as_json).result({"version": text}, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

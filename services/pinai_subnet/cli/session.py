@@ -68,7 +68,7 @@ class Session:
                 "SN-K021",
                 "TEST_PRIVATE_KEY is not set",
                 where=str(self.home.env_file),
-                fix="add TEST_PRIVATE_KEY=<64 hex digits> to .env, or pass --key-file",
+                fix="add TEST_PRIVATE_KEY=<64 hex digits> to .env; `subnetctl keys new FILE` makes a key",
             )
         return LocalSigner(read_private_key(SecretStr(value), None, "TEST_PRIVATE_KEY"))
 

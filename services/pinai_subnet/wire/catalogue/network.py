@@ -16,7 +16,7 @@ ENTRIES: tuple[Entry, ...] = (
         title="Malformed address",
         cause="A value that must be a chain address is not 0x followed by 40 hex digits, "
         "or its capital letters do not match the EIP-55 checksum.",
-        remedy="Copy the address again from the wallet or from `subnetctl key show`. "
+        remedy="Copy the address again from the wallet or from `subnetctl keys address FILE`. "
         "An agent puts its address into the bid's chain_address metadata, not its name.",
     ),
     Entry(
