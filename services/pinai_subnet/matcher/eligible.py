@@ -38,11 +38,15 @@ class EligibleAgents:
         awaited = False
         intent_type = case.intent.intent_type
         for agent_id in self._candidates():
+            has_bid = agent_id in case.bids
+            if has_bid and awaited:
+                # One awaited agent that has bid is enough to know; this runs with every bid.
+                continue
             if agent_id in case.excluded or not self._listens(agent_id, intent_type):
                 continue
             if self._agents.judge(agent_id, intent_type, now_ms=now_ms) is not None:
                 continue
-            if agent_id not in case.bids:
+            if not has_bid:
                 return False
             awaited = True
         return awaited

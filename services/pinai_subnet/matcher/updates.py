@@ -65,6 +65,7 @@ class IntentStreams:
         self._queue_size = queue_size
         self._on_overflow = on_overflow
         self._listeners: set[Listener] = set()
+        self._signed: dict[Address, list[Listener]] = {}
         self._closing = False
 
     def __len__(self) -> int:
@@ -82,11 +83,19 @@ class IntentStreams:
         )
         listener.wake.set()
         self._listeners.add(listener)
+        if signer is not None:
+            self._signed.setdefault(signer, []).append(listener)
         return listener
 
     def disconnect(self, listener: Listener) -> None:
         """Stop listening; safe to call twice."""
         self._listeners.discard(listener)
+        signer = listener.signer
+        if signer is None:
+            return
+        left = [other for other in self._signed.pop(signer, ()) if other is not listener]
+        if left:
+            self._signed[signer] = left
 
     def publish(self, update: Update) -> None:
         """Tell every listener of the type; never waits."""
@@ -121,12 +130,12 @@ class IntentStreams:
 
     def hears(self, signer: Address, intent_type: str) -> bool | None:
         """Say whether a signer listens for a type; None if it has no signed stream at all."""
-        streams = [listener for listener in self._listeners if listener.signer == signer]
+        streams = self._signed.get(signer)
         return any(listener.hears(intent_type) for listener in streams) if streams else None
 
     def signers(self) -> set[Address]:
         """Return who listens with a signed stream."""
-        return {listener.signer for listener in self._listeners if listener.signer is not None}
+        return set(self._signed)
 
     def end_all(self) -> None:
         """End every stream politely: the process is stopping."""
