@@ -177,7 +177,7 @@ def operations(draw: st.DrawFn) -> Operation:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(operations(), max_size=7))
 def test_the_judgement_is_that_of_an_exhaustive_search(history: list[Operation]) -> None:
     assert linearizable(history) == search(history)
