@@ -12,7 +12,7 @@ from tests.unit.validator.ledger_world import DOMAIN, START, SUBNET, parameters,
 
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.ports.errors import DependencyError, Unreachable
-from pinai_subnet.ports.replication import PeerStatus, Replication, ReplicationStatus
+from pinai_subnet.ports.replication import GroupChange, PeerStatus, Replication, ReplicationStatus
 from pinai_subnet.ports.root_layer import ItemResult, RootLayer, SignedBatch
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.digests import batch_digest, items_hash
@@ -136,7 +136,10 @@ class MemoryReplication(Replication):
             failure=None,
         )
 
-    async def hand_over(self, *, timeout_seconds: float) -> bool:
+    async def change(self, change: GroupChange, *, timeout_seconds: float) -> int:
+        return self._applied
+
+    async def hand_over(self, *, timeout_seconds: float, to: str | None = None) -> bool:
         return False
 
     async def stop(self) -> None:
