@@ -81,7 +81,7 @@ def _header(ledger: Ledger, epoch: EpochState, states: list[AssignmentState]) ->
         epoch=epoch.epoch,
         timestamp=epoch.header.timestamp,
         last_header_hash=b"" if previous is None else previous.header_hash,
-        set_id=validator_set_id(ledger.parameters),
+        set_id=validator_set_id(ledger.parameters_at(epoch.epoch)),
         params_hash=parameters_hash(ledger.parameters),
         ledger_digest=ZERO_BYTES32,
     )
