@@ -6,7 +6,17 @@ from collections.abc import Sequence
 import typer
 
 from pinai_subnet.bootstrap.version import version_text
-from pinai_subnet.cli import config, demo, explain, initialise, intents, keys, members, network
+from pinai_subnet.cli import (
+    config,
+    demo,
+    explain,
+    initialise,
+    intents,
+    keys,
+    members,
+    network,
+    validators,
+)
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.runtime.errors import StartupError
@@ -29,6 +39,7 @@ app.command("explain")(explain.explain)
 app.command("agents")(members.agents)
 app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")
+app.add_typer(validators.app, name="validator")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 

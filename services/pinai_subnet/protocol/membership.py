@@ -21,6 +21,7 @@ MAX_VALIDATORS = 31
 _SET_TAG = b"pinai/validator-set/1"
 _CHANGE_TAG = b"pinai/validator-set-change/1"
 _PROOF_TAG = b"pinai/validator-key-proof/1"
+_ORDER_TAG = b"pinai/validator-order/1"
 _MAX_TEXT = 255
 
 
@@ -91,6 +92,11 @@ def change_digest(change: SetChange) -> bytes:
 def proof_digest(change: SetChange) -> bytes:
     """Return the 32 bytes that a new key signs, plainly, to prove that somebody holds it."""
     return keccak256(commitment(_PROOF_TAG, change_digest(change)))
+
+
+def order_digest(subnet_id: SubnetId, *, order: str, subject: str, at: int) -> bytes:
+    """Return what a member signs, plainly, for an order at a time in unix seconds."""
+    return keccak256(commitment(_ORDER_TAG, *texts(subnet_id, order, subject), number(at, "at")))
 
 
 def members_after(

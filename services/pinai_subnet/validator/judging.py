@@ -81,6 +81,7 @@ class Judging:
         passes = sum(verdict.passed for verdict in verdicts)
         fails = len(verdicts) - passes
         if passes >= quorum.required_signatures:
+            state.verified_with = passes
             self._tables.move(state, Stage.VERIFIED, turn)
             self._end_rivals(turn, state)
         elif fails > quorum.signature_spares:

@@ -49,6 +49,8 @@ class AssignmentState:
     received_by: ValidatorId | None = None
     verdicts: dict[ValidatorId, Verdict] = field(default_factory=dict)
     verdict_times: dict[ValidatorId, int] = field(default_factory=dict)
+    verified_with: int = 0
+    """How many passing verdicts it took when it was verified; the set may have changed since."""
     sealed_verdicts: int = 0
     """How many of `verdicts`, in log order, the checkpoint of its epoch commits to; later ones came after the seal."""
     epoch: int | None = None

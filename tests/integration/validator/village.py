@@ -243,12 +243,8 @@ class House:
             queries=service.queries,
             replica=service.replica,
             policies=world.policies,
-            parameters=world.parameters,
-            quorum=service.quorum,
         )
-        validation = ValidationServicer(
-            queries=service.queries, policies=world.policies, quorum=service.quorum
-        )
+        validation = ValidationServicer(queries=service.queries, policies=world.policies)
         self.ledger_api = ledger = LedgerServicer(
             replica=service.replica,
             parameters=world.parameters,
@@ -284,7 +280,6 @@ class House:
         status = StatusReport(
             replica=service.replica,
             parameters=world.parameters,
-            quorum=service.quorum,
             policies=world.policies,
             version="0",
             clock=world.clock,
