@@ -276,7 +276,7 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-V113",
         title="The key is or was another member's",
         cause="A key that was ever a validator's, or is a matcher's, never becomes another validator's.",
-        remedy="Make a new key.",
+        remedy="Make a new key: `subnetctl keys new FILE`.",
     ),
     Entry(
         code="SN-V114",
