@@ -64,6 +64,7 @@ PARAMETERS = NetworkParameters(
     matchers=(MATCHER.address,),
 )
 NETWORK = Network(
+    genesis=PARAMETERS,
     parameters=PARAMETERS,
     endpoints=EndpointsSection(
         matcher_grpc="127.0.0.1:1",

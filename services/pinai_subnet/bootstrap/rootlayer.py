@@ -74,7 +74,7 @@ async def start(process: Process, arguments: Arguments) -> Listening:
 
 async def serve(process: Process, settings: RootLayerSettings, network: Network) -> Listening:
     """Start RootLayer for one network; return where it listens."""
-    listen, parameters = settings.listen, network.parameters
+    listen, parameters = settings.listen, network.genesis
     grpc_port = port_of(listen.grpc_port, network.endpoints.rootlayer_grpc)
     http_port = port_of(listen.http_port, network.endpoints.rootlayer_http)
     require_free(listen.host, {"listen.grpc_port": grpc_port, "listen.http_port": http_port})
@@ -90,6 +90,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
         clock=process.clock,
         metrics=RootLayerMetrics(process.metrics),
     )
+    await service.load_sets()
     verifier = HeaderVerifier(
         mode=settings.request_headers.mode,
         window_seconds=settings.request_headers.window_seconds,

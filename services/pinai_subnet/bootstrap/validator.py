@@ -30,6 +30,7 @@ from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
 from pinai_subnet.validator.api_http import add_routes
+from pinai_subnet.validator.api_membership import add_membership_routes
 from pinai_subnet.validator.archive import MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.observe import HealthChecks
@@ -82,7 +83,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     service, directory = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
-        quorum=service.quorum,
+        quorum=service.queries.quorum,
         clock=process.clock,
         directory=directory,
         min_free_bytes=configuration.settings.health.min_free_mb * 1_048_576,
@@ -106,7 +107,7 @@ async def _service(
     process: Process, configuration: Configuration
 ) -> tuple[ValidatorService, DataDirectory]:
     settings, me = configuration.settings, configuration.me
-    parameters = configuration.network.parameters
+    parameters = configuration.network.genesis
     identity = Identity(subnet_id=parameters.subnet_id, role="validator", node_id=me.id)
     directory = DataDirectory.open(settings.data_dir / me.id, identity=identity)
 
@@ -135,6 +136,7 @@ async def _service(
         subnet_id=parameters.subnet_id,
         clock=process.clock,
         tls=endpoints.rootlayer_tls,
+        http_endpoint=endpoints.rootlayer_http,
     )
     process.on_close(root_layer.close)
     world = Surroundings(
@@ -160,7 +162,9 @@ async def _service(
 def _replicated_log(
     configuration: Configuration, machine: LedgerMachine, directory: Path
 ) -> ReplicatedLog:
-    parameters, me = configuration.network.parameters, configuration.me
+    network, me = configuration.network, configuration.me
+    parameters = network.parameters
+    present = {member.address: member for member in parameters.validators}
     listen = configuration.settings.listen
     port = port_of(listen.raft_port, me.raft_endpoint)
     return ReplicatedLog(
@@ -172,6 +176,9 @@ def _replicated_log(
         state_machine=machine,
         signer=configuration.signer,
         options=replication_options(configuration.settings.replication),
+        first_group=[
+            _peer(present.get(member.address, member)) for member in network.genesis.validators
+        ],
     )
 
 
@@ -234,19 +241,15 @@ async def _serve(
 def _services(
     configuration: Configuration, service: ValidatorService, closing: Stop
 ) -> list[Callable[[grpc.aio.Server], None]]:
-    parameters = configuration.network.parameters
+    parameters = configuration.network.genesis
     policies = configuration.policies.book()
     validator = ValidatorServicer(
         reception=service.reception,
         queries=service.queries,
         replica=service.replica,
         policies=policies,
-        parameters=parameters,
-        quorum=service.quorum,
     )
-    validation = ValidationServicer(
-        queries=service.queries, policies=policies, quorum=service.quorum
-    )
+    validation = ValidationServicer(queries=service.queries, policies=policies)
     ledger = LedgerServicer(
         replica=service.replica,
         parameters=parameters,
@@ -278,8 +281,7 @@ def _app(
     )
     status = StatusReport(
         replica=service.replica,
-        parameters=configuration.network.parameters,
-        quorum=service.quorum,
+        parameters=configuration.network.genesis,
         policies=configuration.policies.book(),
         version=VERSION,
         clock=process.clock,
@@ -291,6 +293,9 @@ def _app(
         status=status,
         verifier=verifier,
         clock=process.clock,
+    )
+    add_membership_routes(
+        app, replica=service.replica, replication=service.replication, clock=process.clock
     )
     return app
 

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from pinai_subnet.bootstrap.version import version_text
-from pinai_subnet.cli import config, demo, explain, initialise, intents, keys, members, network
+from pinai_subnet.cli import (
+    config,
+    demo,
+    explain,
+    initialise,
+    intents,
+    keys,
+    members,
+    network,
+    validators,
+)
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
@@ -31,6 +41,7 @@ app.command("explain")(explain.explain)
 app.command("agents")(members.agents)
 app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")
+app.add_typer(validators.app, name="validator")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 

@@ -31,6 +31,8 @@ from pinai_subnet.consensus.transport import Transport
 
 FOLLOWER, CANDIDATE, LEADER = 0, 1, 2
 ROLES = ("follower", "candidate", "leader")
+NOBODY = Node("")
+"""A member that never answers; see `Elections.set_members`."""
 
 
 class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
@@ -70,6 +72,9 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         self._SyncObj__serializer = None  # nothing may reach pysyncobj's pickling snapshots
         if not nodes:
             self._SyncObj__raftElectionDeadline = 0.0
+        self._members: frozenset[Node] = frozenset(nodes)
+        self._votes = True
+        self._stands = True
 
     def _configuration(self, options: ReplicationOptions) -> SyncObjConf:
         return SyncObjConf(
@@ -100,10 +105,51 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         """Whether this node believes that it leads."""
         return bool(self._SyncObj__raftState == LEADER)
 
-    def peers(self) -> set[Node]:
-        """Return the other members."""
-        members: set[Node] = self._SyncObj__otherNodes
-        return members
+    def peers(self) -> frozenset[Node]:
+        """Return the other members, learners included."""
+        return self._members
+
+    def voters(self) -> set[Node]:
+        """Return the other members that vote."""
+        others: set[Node] = self._SyncObj__otherNodes
+        return others if self._votes else others - {NOBODY}
+
+    def set_members(
+        self, *, voters: set[Node], learners: set[Node], votes: bool, stands: bool
+    ) -> None:
+        """Take a configuration: `voters` and `learners` are the others, `votes` says whether this node counts itself.
+
+        It `stands` for election also when only an older configuration counts it and the one that does not is not
+        known to be committed: it may hold entries that nobody else can be elected without.
+
+        pysyncobj counts itself in every majority. Where this node is no voter (a leader that commits its own
+        removal), a member that never answers makes up for that: n others and nobody need n // 2 + 1 of the n.
+        """
+        self._members = frozenset(voters | learners)
+        self._votes, self._stands = votes, stands
+        self._SyncObj__otherNodes = voters if votes else voters | {NOBODY}
+        if self.leads():
+            following = self._journal.last_index + 1
+            for node in self._SyncObj__otherNodes | learners:
+                self._SyncObj__raftNextIndex.setdefault(node, following)
+                self._SyncObj__raftMatchIndex.setdefault(node, 0)
+                heard = 0.0 if node == NOBODY else monotonic()
+                self._SyncObj__lastResponseTime.setdefault(node, heard)
+            for table in (
+                self._SyncObj__raftNextIndex,
+                self._SyncObj__raftMatchIndex,
+                self._SyncObj__lastResponseTime,
+            ):
+                for node in table.keys() - self.recipients() - {NOBODY}:
+                    del table[node]
+
+    def recipients(self) -> frozenset[Node]:
+        """Return whom a leader sends entries to."""
+        return self._members
+
+    def votes(self) -> bool:
+        """Whether this node is a voter of the current configuration."""
+        return self._votes
 
     def current_leader(self) -> Node | None:
         """Return the leader this node follows (or itself), None while nobody is known to lead."""
@@ -133,11 +179,12 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         if not self.leads():
             return self.current_leader() is not None
         oldest = monotonic() - self._options.leader_lease_seconds
-        heard = sum(at > oldest for at in list(self._SyncObj__lastResponseTime.values()))
-        return self._majority(heard)
+        answers = self._SyncObj__lastResponseTime
+        return self._majority(sum(answers.get(node, 0.0) > oldest for node in self.voters()))
 
     def _majority(self, others: int) -> bool:
-        return bool(2 * (others + 1) > len(self.peers()) + 1)
+        mine = int(self._votes)
+        return bool(2 * (others + mine) > len(self.voters()) + mine)
 
     def _leader_is_alive(self, within_seconds: float) -> bool:
         leader: Node | None = self._SyncObj__raftLeader
@@ -196,9 +243,9 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
 
     def _SyncObj__connectedToAnyone(self) -> bool:  # noqa: N802  # pysyncobj's name
         """Decide whether an expired deadline may start an election; pysyncobj asks this on every tick after it."""
-        if not self.may_vote:
+        if not self.may_vote or not self._stands:
             return False
-        if not self.peers() or self._SyncObj__transferInProgress:
+        if not self.voters() or self._SyncObj__transferInProgress:
             return True
         wanted = self.term() + 1
         if self._pre_vote_term == wanted and self._majority(len(self._pre_votes)):
@@ -211,7 +258,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             self._pre_vote_retry_at = now + self._SyncObj__generateRaftTimeout() / 2
             last = self._journal[-1]
             question = PreVote(term=wanted, last_index=last[1], last_term=last[2])
-            for node in self.peers():
+            for node in self.voters():
                 self._links.send(node, question)
         return False
 
@@ -228,7 +275,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             self._links.send(node, PreVoteGranted(term=asked.term))
 
     def _count_vote(self, node: Node, term: int) -> None:
-        if (term, node.id) in self._voters:
+        if (term, node.id) in self._voters or node not in self.voters():
             return
         self._voters = {vote for vote in self._voters if vote[0] == term} | {(term, node.id)}
         super()._SyncObj__onMessageReceived(node, {"type": "response_vote", "term": term})
@@ -255,7 +302,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             case PreVote():
                 self._answer_pre_vote(node, message)
             case PreVoteGranted():
-                if message.term == self._pre_vote_term:
+                if message.term == self._pre_vote_term and node in self.voters():
                     self._pre_votes.add(node.id)
             case RequestVote() if not self.may_vote:
                 self._see_term(message.term)
@@ -272,7 +319,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
                     self.leader_changed()
             case VoteGranted():
                 self._count_vote(node, message.term)
-            case TimeoutNow() if self.may_vote:
+            case TimeoutNow() if self.may_vote and self._stands:
                 original(node, {"type": "timeout_now", "term": message.term})
             case Alive():
                 self._see_term(message.term)

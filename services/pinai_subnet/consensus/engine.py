@@ -7,22 +7,23 @@ coded failure; it is never retried (consensus.md finding E).
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
+from pinai_subnet.consensus.compaction import Compaction
 from pinai_subnet.consensus.elections import LEADER, ROLES
-from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
+from pinai_subnet.consensus.group import GROUP, Group
+from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.messages import Forward, Forwarded, Message
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
-from pinai_subnet.consensus.replicas import REGULAR, Replicas
+from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request, Waiting
-from pinai_subnet.consensus.snapshot import Snapshot, SnapshotHeader, SnapshotStore
+from pinai_subnet.consensus.snapshot import SnapshotStore
 from pinai_subnet.consensus.transport import Transport
-from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.ports.errors import Refused
 from pinai_subnet.ports.replication import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ _REFUSED_WAIT_SECONDS = 0.01
 Results = list[tuple[Request, object]]
 
 
-class Engine(Replicas):
+class Engine(Compaction):
     """A member of the group with its state machine."""
 
     def __init__(
@@ -54,9 +55,9 @@ class Engine(Replicas):
         state_machine: StateMachine,
         inbox: Inbox,
         deliver: Callable[[Results], None],
+        first_group: Group,
     ) -> None:
         """Build the engine; `deliver` takes results on the engine's thread and must not block."""
-        self._state_machine = state_machine
         self._inbox = inbox
         self._waiting = Waiting(inbox.put_back)
         self._deliver = deliver
@@ -64,17 +65,18 @@ class Engine(Replicas):
         self._wake_asked = False
         self._hold_until = 0.0
         self._forget_at = 0.0
-        self._hand_over_until = 0.0
-        self._hand_over_sent_at = 0.0
         self._uncommitted_bytes = 0
-        self._snapshot_index, self._snapshot_term = FIRST_INDEX, 0
-        self._applied_bytes = 0
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="raft-snapshot")
-        self._writing: Future[SnapshotHeader] | None = None
         self._planned_wait = 0.0
         self.tick_lag_seconds = 0.0
         super().__init__(
-            me=me, nodes=nodes, options=options, journal=journal, transport=transport, store=store
+            me=me,
+            nodes=nodes,
+            options=options,
+            journal=journal,
+            transport=transport,
+            store=store,
+            first_group=first_group,
+            state_machine=state_machine,
         )
         self._poller = self
         transport.on_partial = self._partial_from
@@ -92,50 +94,11 @@ class Engine(Replicas):
             self._wake_asked = True
             self._links.wake()
 
-    def ask_hand_over(self, seconds: float) -> None:
-        """If leading, pause for at most `seconds` and move the leadership to a follower that has everything."""
-        self._hand_over_until = monotonic() + seconds
-        self.wake()
-
-    def lag_of(self, node: Node) -> int | None:
-        """Return how many entries a follower is behind; None where this node does not know."""
-        matched = self._SyncObj__raftMatchIndex.get(node, 0) if self.leads() else 0
-        return int(max(0, self._journal.last_index - matched)) if matched else None
-
     # -- opening and closing -----------------------------------------------------------------------------
-
-    def load(self, snapshot: Snapshot | None) -> None:
-        """Restore the newest snapshot and check that the journal continues it.
-
-        Raises `Damaged` SN-R014 where entries between the two are missing.
-        """
-        journal = self._journal
-        index, term = FIRST_INDEX, 0
-        if snapshot is not None:
-            index, term = snapshot.header.last_index, snapshot.header.last_term
-        if journal.head_index > index:
-            raise Damaged(
-                "SN-R014",
-                f"{journal.directory}: the journal begins behind entry {journal.head_index}, "
-                f"the newest snapshot ends at {index}",
-            )
-        if snapshot is not None:
-            kept = journal.install(index, term)
-            self._state_machine.restore(snapshot.data)
-            _log.info("snapshot_restored", index=index, term=term, journal_kept=kept)
-        self._begin_at(index, term)
-        if term > self.term():
-            self._SyncObj__setCurrentTerm(term, None)
-
-    def _begin_at(self, index: int, term: int) -> None:
-        self._snapshot_index, self._snapshot_term = index, term
-        self._SyncObj__raftLastApplied = index
-        self._set_commit(index)
-        self._applied_bytes = 0
 
     def close(self, *, failed: bool) -> None:
         """Release files and sockets; after a failure nothing more is written."""
-        self._writer.shutdown(wait=True, cancel_futures=True)
+        self.end_writing()
         self._drop_incoming()
         self.role_changed(self.role(), self.role())
         if failed:
@@ -168,7 +131,7 @@ class Engine(Replicas):
             return 0.0
         now = monotonic()
         if self.leads():
-            if not self.peers() and self._journal.last_index > self.commit_index():
+            if not self.voters() and self._journal.last_index > self.commit_index():
                 return 0.0
             wait = self._SyncObj__newAppendEntriesTime - now
             if self._inbox and not self._paused():
@@ -176,7 +139,8 @@ class Engine(Replicas):
         else:
             wait = self._SyncObj__raftElectionDeadline - now
             if wait <= 0 or self._inbox:
-                return _UNDECIDED_WAIT_SECONDS if self.peers() else 0.0
+                alone = self.votes() and not self.voters()
+                return 0.0 if alone else _UNDECIDED_WAIT_SECONDS
         return float(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS))
 
     # -- requests ----------------------------------------------------------------------------------------
@@ -184,8 +148,9 @@ class Engine(Replicas):
     def _checkCommandsToApply(self) -> None:  # noqa: N802  # pysyncobj's name
         """Move waiting requests into the log or to the leader, then speak if there is something to say."""
         self._wake_asked = False
+        self.keep_company()
         if self._hand_over_until:
-            self._hand_over()
+            self.hand_over_now()
         if self._inbox:
             self._move_requests()
         if self._speak:
@@ -198,11 +163,17 @@ class Engine(Replicas):
         if self.leads():
             if not self._paused():
                 for request in self._inbox.take(_TAKE_BYTES):
+                    if request.change is not None:
+                        self._begin_change(request)
+                        continue
                     self._waiting.place(*self._append_command(request.command), request)
             return
         leader = self.current_leader()
         if leader is not None and now >= self._hold_until:
             for request in self._inbox.take(_TAKE_BYTES):
+                if request.change is not None:
+                    self._begin_change(request)
+                    continue
                 number = self._waiting.ask(request)
                 message = Forward(term=self.term(), request=number, command=request.command)
                 if not self._links.send(leader, message):
@@ -213,6 +184,23 @@ class Engine(Replicas):
         elif now >= self._forget_at:
             self._forget_at = now + _FORGET_SECONDS
             self._inbox.forget_done()
+
+    def _begin_change(self, request: Request) -> None:
+        """Put a change of the membership into the log, or answer why not."""
+        try:
+            after = self.plan(request.change) if request.change is not None else self.group
+        except Refused as refused:
+            self._results.append((request, refused))
+            return
+        if after == self.group:
+            if self.change_pending:
+                self._waiting.place(self._groups.index, self.term(), request)
+            else:
+                self._results.append((request, self._groups.index))
+            return
+        index, term = self._append_command(GROUP + after.encode())
+        self._waiting.place(index, term, request)
+        self.group_appended(index, after)
 
     def _paused(self) -> bool:
         """Whether this leader takes nothing now: it hands over, or followers do not keep up."""
@@ -275,13 +263,9 @@ class Engine(Replicas):
         if node == self._SyncObj__raftLeader:
             self._waiting.doubt_all()
 
-    def _hand_over(self) -> None:
-        now = monotonic()
-        if not self.leads() or now > self._hand_over_until:
-            self._hand_over_until = 0.0
-        elif now - self._hand_over_sent_at > self._options.heartbeat_seconds:
-            self._hand_over_sent_at = now
-            self.transferLeadership(None, None)
+    def installed(self) -> None:
+        """State and log were replaced: what waits for entries asks again."""
+        self._waiting.doubt_all()
 
     # -- commit and apply ------------------------------------------------------------------------------------
 
@@ -308,6 +292,8 @@ class Engine(Replicas):
         value: object = index
         if command[:1] == REGULAR:
             value = self._apply_command(index, command[1:])
+        elif command[:1] == GROUP:
+            self.group_applied(index)
         elif command != NO_OP:
             raise Refused("SN-R033", f"entry {index} is of an unknown kind {command[:1]!r}")
         self._applied_bytes += len(command)
@@ -340,59 +326,3 @@ class Engine(Replicas):
 
     def _SyncObj__loadDumpFile(self, clearJournal: bool) -> None:  # noqa: N802, N803  # pysyncobj's names
         raise Refused("SN-R002", f"pysyncobj wants to load a dump (clear={clearJournal})")
-
-    # -- snapshots -------------------------------------------------------------------------------------------
-
-    def newest_snapshot(self) -> tuple[int, int]:
-        """Return index and term of the newest stored snapshot."""
-        return self._snapshot_index, self._snapshot_term
-
-    def _SyncObj__tryLogCompaction(self) -> None:  # noqa: N802  # pysyncobj's name
-        """Start, or finish, a snapshot; the state is serialised here, the file is written by a worker."""
-        if self._writing is not None:
-            if self._writing.done():
-                self._finish_snapshot(self._writing.result())
-            return
-        applied: int = self._SyncObj__raftLastApplied
-        enough = applied - self._snapshot_index >= self._options.compact_after_entries
-        if not enough and self._applied_bytes < self._options.compact_after_bytes:
-            return
-        try:
-            data = self._state_machine.snapshot()
-        except Exception as error:
-            raise Refused(
-                "SN-R030", f"the snapshot at {applied} raised {type(error).__name__}: {error}"
-            ) from error
-        self._applied_bytes = 0
-        self._journal.roll()
-        term = self._journal.term_at(applied)
-        self._writing = self._writer.submit(self._store.write, applied, term or 0, data)
-        self._writing.add_done_callback(lambda _: self.wake())
-
-    def _finish_snapshot(self, header: SnapshotHeader) -> None:
-        self._writing = None
-        if header.last_index <= self._snapshot_index:
-            return
-        self._snapshot_index, self._snapshot_term = header.last_index, header.last_term
-        self._journal.compact_to(self.expendable(header.last_index))
-        _log.info(
-            "snapshot_stored",
-            index=header.last_index,
-            bytes=header.size,
-            digest=header.digest.hex(),
-            journal_head=self._journal.head_index,
-        )
-
-    def before_install(self) -> None:
-        """Let a snapshot of our own that is being written finish, so that it cannot replace the newer one."""
-        if self._writing is not None:
-            self._finish_snapshot(self._writing.result())
-
-    def install(self, snapshot: Snapshot) -> None:
-        """Replace state and log by a snapshot from the leader."""
-        index, term = snapshot.header.last_index, snapshot.header.last_term
-        kept = self._journal.install(index, term)
-        self._state_machine.restore(snapshot.data)
-        self._begin_at(index, term)
-        self._waiting.doubt_all()
-        _log.info("snapshot_installed", index=index, term=term, journal_kept=kept)

@@ -14,7 +14,6 @@ tunnel.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import coincurve
@@ -77,7 +76,8 @@ class Member:
     me: Peer
     cluster: str
     signer: Signer
-    others: Mapping[str, Peer]
+    others: dict[str, Peer]
+    """Who is admitted now; changes with the group."""
 
 
 class Session:
@@ -181,7 +181,7 @@ class _Side:
             raise Refused(
                 "SN-R042", f"peer {peer.id!r} sent no valid signature: {error}"
             ) from error
-        if found != peer.address:
+        if found not in {peer.address, peer.former_address}:
             raise Refused(
                 "SN-R042",
                 f"peer {peer.id!r} signs with the key of {found}, expected {peer.address}",

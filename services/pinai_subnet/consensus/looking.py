@@ -5,12 +5,15 @@ from pysyncobj.node import Node
 
 from pinai_subnet.consensus.elections import ROLES
 from pinai_subnet.consensus.engine import Engine
+from pinai_subnet.consensus.group import GroupMember
+from pinai_subnet.consensus.membership import membership_of
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus
 
 
 def look(engine: Engine, failure: DependencyError | None) -> ReplicationStatus:
     """Return the engine's status; a failed engine has no quorum and follows nobody."""
+    group = engine.group
     leader = engine.current_leader() if failure is None else None
     role = ROLES[engine.role()] if failure is None else ROLES[0]
     return ReplicationStatus(
@@ -24,17 +27,26 @@ def look(engine: Engine, failure: DependencyError | None) -> ReplicationStatus:
         has_quorum=failure is None and engine.has_lease(),
         tick_lag_seconds=engine.tick_lag_seconds,
         peers=tuple(
-            _look_at(engine, node) for node in sorted(engine.peers(), key=lambda n: str(n.id))
+            _look_at(engine, member)
+            for member in sorted(group.members, key=lambda m: m.peer.id)
+            if member.peer.id != engine.selfNode.id
         ),
         failure=str(failure) if failure is not None else None,
+        membership=membership_of(group.get(engine.selfNode.id)),
+        change_pending=engine.change_pending,
     )
 
 
-def _look_at(engine: Engine, node: Node) -> PeerStatus:
-    heard = engine.links().heard_at(node.id)
+def _look_at(engine: Engine, member: GroupMember) -> PeerStatus:
+    peer = member.peer
+    heard = engine.links().heard_at(peer.id)
     return PeerStatus(
-        id=node.id,
-        connected=engine.links().connected(node.id),
+        id=peer.id,
+        connected=engine.links().connected(peer.id),
         last_heard_seconds=None if heard is None else max(0.0, monotonic() - heard),
-        lag=engine.lag_of(node),
+        lag=engine.lag_of(Node(peer.id)),
+        role=membership_of(member),
+        address=peer.address,
+        endpoint=peer.endpoint,
+        former_address=peer.former_address,
     )

@@ -13,6 +13,7 @@ from pysyncobj.node import Node
 from pinai_subnet.consensus import seams
 from pinai_subnet.consensus.durable import DirectoryLock, refuse_marked
 from pinai_subnet.consensus.engine import Engine, Results
+from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.handshake import Member
 from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.looking import look
@@ -24,7 +25,13 @@ from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
 from pinai_subnet.consensus.transport import Transport, open_listener, split_endpoint
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
-from pinai_subnet.ports.replication import Peer, Replication, ReplicationStatus, StateMachine
+from pinai_subnet.ports.replication import (
+    GroupChange,
+    Peer,
+    Replication,
+    ReplicationStatus,
+    StateMachine,
+)
 from pinai_subnet.ports.signer import Signer
 
 _log = structlog.get_logger(__name__)
@@ -47,14 +54,20 @@ class ReplicatedLog(Replication):
         state_machine: StateMachine,
         signer: Signer,
         options: ReplicationOptions,
+        first_group: Sequence[Peer] | None = None,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
+
+        `me` and `others` are the members as this node's configuration names them now. `first_group` is what the log
+        began with, equal on all members and for ever; without it, `me` and `others`. A node that is not in it is an
+        outsider, without a vote, until the group adds it.
 
         `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
         `directory` belongs to this member alone.
         """
         self._me = me
         self._others = tuple(others)
+        self._first_group = tuple((me, *others) if first_group is None else first_group)
         self._listen = listen
         self._cluster_id = cluster_id
         self._directory = directory
@@ -115,7 +128,8 @@ class ReplicatedLog(Replication):
             raise
 
     def _check_rejoin(self) -> None:
-        if rejoining(self._directory) and not self._others:
+        alone = {peer.id for peer in (*self._others, *self._first_group)} <= {self._me.id}
+        if rejoining(self._directory) and alone:
             raise Refused("SN-R018", "a group of one has nobody to rejoin")
 
     def _check_group(self) -> None:
@@ -159,6 +173,7 @@ class ReplicatedLog(Replication):
                 state_machine=self._state_machine,
                 inbox=self._inbox,
                 deliver=self._deliver,
+                first_group=Group.of(self._first_group),
             )
             engine.load(snapshot)
         except BaseException:
@@ -168,12 +183,15 @@ class ReplicatedLog(Replication):
         return engine
 
     def _network(self, journal: Journal) -> tuple[Transport, list[Node]]:
-        nodes = [Node(peer.id) for peer in self._others]
+        first = {peer.id: peer for peer in self._first_group}
+        nodes = [Node(name) for name in first if name != self._me.id]
+        invited = first | {peer.id: peer for peer in self._others}
+        invited.pop(self._me.id, None)
         member = Member(
             me=self._me,
             cluster=self._cluster_id,
             signer=self._signer,
-            others={peer.id: peer for peer in self._others},
+            others=invited,
         )
         transport = Transport(
             member=member,
@@ -260,11 +278,18 @@ class ReplicatedLog(Replication):
         index = await self._request(NO_OP, timeout_seconds)
         return index if isinstance(index, int) else 0
 
-    async def _request(self, command: bytes, timeout_seconds: float) -> object:
+    async def change(self, change: GroupChange, *, timeout_seconds: float) -> int:
+        """Change the membership by one step; see the port."""
+        index = await self._request(b"", timeout_seconds, change)
+        return index if isinstance(index, int) else 0
+
+    async def _request(
+        self, command: bytes, timeout_seconds: float, change: GroupChange | None = None
+    ) -> object:
         engine = self._require_engine()
         self._require_running()
         loop = asyncio.get_running_loop()
-        request = Request(command, loop, loop.create_future())
+        request = Request(command, loop, loop.create_future(), change=change)
         engine.submit(request)
         self._open_requests.add(request)
         try:
@@ -302,17 +327,19 @@ class ReplicatedLog(Replication):
             if not request.future.done():
                 request.future.set_exception(self._stopped_error())
 
-    async def hand_over(self, *, timeout_seconds: float) -> bool:
-        """Stop leading in favour of an up-to-date follower; True when another leader is known."""
+    async def hand_over(self, *, timeout_seconds: float, to: str | None = None) -> bool:
+        """Stop leading in favour of an up-to-date voter; see the port."""
         engine = self._require_engine()
-        if not self._others:
+        if to == self._me.id:
+            return engine.leads()
+        if not engine.voters():
             return False
         if engine.leads():
-            engine.ask_hand_over(timeout_seconds)
+            engine.ask_hand_over(timeout_seconds, to)
         deadline = monotonic() + timeout_seconds
         while monotonic() < deadline and self._failure is None:
             leader = engine.current_leader()
-            if leader is not None and leader.id != self._me.id:
+            if leader is not None and leader.id == (to or leader.id) != self._me.id:
                 return True
             await asyncio.sleep(_LOOK_SECONDS)
         return False
@@ -338,5 +365,9 @@ class ReplicatedLog(Replication):
 
 def _resolve(results: Results) -> None:
     for request, value in results:
-        if not request.future.done():
+        if request.future.done():
+            continue
+        if isinstance(value, DependencyError):
+            request.future.set_exception(value)
+        else:
             request.future.set_result(value)

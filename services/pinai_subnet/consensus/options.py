@@ -41,6 +41,10 @@ class ReplicationOptions:
     snapshot_chunk_bytes: int = 256 * 1024
     rejoin_wait_seconds: float = 5.0
     """How long a member that lost term and vote stays without a vote at least; several election timeouts."""
+    promote_lag_entries: int = 64
+    """How many entries a learner may be behind when it becomes a voter."""
+    leave_grace_seconds: float = 2.0
+    """How long a removed member stays connected, so that it learns of its removal."""
     max_pending_requests: int = 20_000
     """Requests waiting on this node (for a leader, for commit or for apply) before new ones are refused."""
     max_pending_bytes: int = 128 * MEBIBYTE

@@ -11,7 +11,8 @@ import structlog
 from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
-from pinai_subnet.consensus.elections import Elections
+from pinai_subnet.consensus.elections import LEADER, Elections
+from pinai_subnet.consensus.group import GROUP, Group
 from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.messages import (
     Alive,
@@ -38,7 +39,7 @@ from pinai_subnet.ports.errors import Damaged, Refused
 _log = structlog.get_logger(__name__)
 
 REGULAR = b"\x00"
-"""First byte of an entry that carries a command; `NO_OP` is the only other kind."""
+"""First byte of an entry that carries a command; the other kinds are `NO_OP` and `GROUP`."""
 _RESEND_SECONDS = 3.0
 _TRANSFER_FACTOR = 4
 """How many times `compact_after_bytes` the log may grow while a follower receives a snapshot."""
@@ -69,6 +70,14 @@ class Replicas(Elections):
         """Hook: replace state and log by a snapshot that is already durable."""
         raise NotImplementedError
 
+    def group_appended(self, index: int, group: Group) -> None:
+        """Hook: an entry that sets the configuration is in the log."""
+        raise NotImplementedError
+
+    def entries_replaced(self, index: int) -> None:
+        """Hook: what was in the log at `index` and behind it is void."""
+        raise NotImplementedError
+
     def before_install(self) -> None:
         """Hook: called before a received snapshot replaces the stored one."""
 
@@ -83,7 +92,7 @@ class Replicas(Elections):
         now = monotonic()
         self._SyncObj__newAppendEntriesTime = now + self._options.heartbeat_seconds
         encoded: dict[int, tuple[bytes, int]] = {}
-        for node in self.peers():
+        for node in self.recipients():
             if not self._links.connected(node.id):
                 continue
             following = self._next_index(node)
@@ -179,9 +188,13 @@ class Replicas(Elections):
         return min([index, *(transfer.last_index for transfer in self._outgoing.values())])
 
     def role_changed(self, old: int, new: int) -> None:  # noqa: ARG002  # the hook's signature
-        """Drop what belonged to the former role."""
+        """Drop what belonged to the former role; a new leader knows of no recipient where it stands."""
         for node in list(self._outgoing):
             self._end_transfer(node)
+        if new == LEADER:
+            for node in self.recipients():
+                self._SyncObj__raftNextIndex[node] = self._journal.last_index + 1
+                self._SyncObj__raftMatchIndex[node] = 0
 
     def peer_lost(self, node: Node) -> None:
         """Forget a transfer that the lost connection carried."""
@@ -205,7 +218,7 @@ class Replicas(Elections):
         """Ask a returning follower where it stands: it may have lost entries that it once confirmed."""
         super()._SyncObj__onNodeConnected(node)
         if self.leads():
-            matched = self._SyncObj__raftMatchIndex[node]
+            matched = self._SyncObj__raftMatchIndex.get(node, 0)
             if matched:
                 self._SyncObj__raftNextIndex[node] = matched + 1
                 self._SyncObj__raftMatchIndex[node] = 0
@@ -242,10 +255,18 @@ class Replicas(Elections):
             index += 1
             if not previous <= term <= message.term:
                 raise Refused("SN-R044", f"entry {index} has term {term} after {previous}")
-            if command[:1] != REGULAR and command != NO_OP:
+            if command[:1] not in {REGULAR, GROUP} and command != NO_OP:
                 raise Refused("SN-R044", f"entry {index} is of an unknown kind")
             previous = term
+            known = self._journal.term_at(index)
+            if known == term or index <= self._journal.head_index:
+                continue
+            group = Group.decode(command[1:]) if command[:1] == GROUP else None
             self._journal.add(command, index, term)
+            if known is not None:
+                self.entries_replaced(index)
+            if group is not None:
+                self.group_appended(index, group)
         return index
 
     def _set_commit(self, index: int) -> None:
@@ -326,6 +347,8 @@ class Replicas(Elections):
             case Next() | SnapshotReceived():
                 self._see_term(message.term)
                 if not self.leads() or message.term != self.term():
+                    return
+                if node not in self.recipients():
                     return
                 self._SyncObj__lastResponseTime[node] = monotonic()
                 if isinstance(message, Next):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from pinai_subnet.ports.replication import GroupChange
 from pinai_subnet.protocol.errors import Exhausted
 
 
@@ -19,6 +20,8 @@ class Request:
     future: "asyncio.Future[object]"
     done: bool = False
     """Nobody waits any more; set by either side."""
+    change: GroupChange | None = None
+    """Set instead of a command where the membership shall change; never forwarded."""
     size: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -19,13 +19,14 @@ from pinai_subnet.consensus.durable import (
 )
 from pinai_subnet.ports.errors import Damaged, Refused
 
-FORMAT = 1
+FORMAT = 2
+"""1 knows no configuration; a group that never changed is still written so."""
 _MAGIC = b"PINAISNP"
 _PREFIX = struct.Struct("<8sII")
-_MAX_HEADER = 4096
+_MAX_HEADER = 64 * 1024
 
 
-class SnapshotHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SnapshotHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a snapshot says about itself."""
 
     format: int
@@ -35,6 +36,8 @@ class SnapshotHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
     digest: bytes
     """SHA-256 of the state bytes: equal on every node that snapshots at the same index."""
+    group: bytes = b""
+    """The configuration at `last_index`; empty while it is the one that everybody began with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +83,9 @@ class SnapshotStore:
             header = msgspec.msgpack.decode(encoded, type=SnapshotHeader)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Damaged("SN-R013", f"{path}: {error}") from error
-        if header.format != FORMAT:
+        if not 1 <= header.format <= FORMAT:
             raise Refused(
-                "SN-R016", f"{path} has format {header.format}; this build reads {FORMAT}"
+                "SN-R016", f"{path} has format {header.format}; this build reads up to {FORMAT}"
             )
         if header.cluster != self._cluster:
             raise Refused("SN-R004", f"{path} belongs to cluster {header.cluster!r}")
@@ -91,15 +94,18 @@ class SnapshotStore:
             raise Damaged("SN-R013", f"{path}: the state does not match its digest")
         return Snapshot(header=header, data=data)
 
-    def write(self, last_index: int, last_term: int, data: bytes) -> SnapshotHeader:
+    def write(
+        self, last_index: int, last_term: int, data: bytes, group: bytes = b""
+    ) -> SnapshotHeader:
         """Store a snapshot durably beside the old one and rename it over; callable from a worker thread."""
         header = SnapshotHeader(
-            format=FORMAT,
+            format=FORMAT if group else 1,
             cluster=self._cluster,
             last_index=last_index,
             last_term=last_term,
             size=len(data),
             digest=hashlib.sha256(data).digest(),
+            group=group,
         )
         encoded = msgspec.msgpack.encode(header)
         prefix = _PREFIX.pack(_MAGIC, len(encoded), zlib.crc32(encoded))

@@ -12,7 +12,7 @@ import os
 import random
 import selectors
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -99,6 +99,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._sync = sync
         self._listener = listener
         self._selector = selectors.DefaultSelector()
+        self._invited = dict(member.others)
+        """Whom this node's own configuration names: counts as long as the group does not know this node, or is lost."""
         self._links = {
             node.id: _Link(node, member.others[node.id], member.me.id > node.id) for node in nodes
         }
@@ -118,6 +120,39 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def setOnUtilityMessageCallback(self, message: str, callback: object) -> None:  # noqa: N802  # pysyncobj's name
         """Ignore: there are no utility clients on this port."""
 
+    def set_peers(
+        self,
+        peers: Mapping[str, Peer],
+        *,
+        everybody: bool,
+        also: str | None,
+        outsider: bool = False,
+    ) -> None:
+        """Talk to exactly these from now on, and to those (everybody, or one) that this node's own files name."""
+        wanted = {name: peer for name, peer in self._invited.items() if everybody or name == also}
+        # An outsider's own files are newer than what it knows of the group.
+        wanted = {**peers, **wanted} if outsider else {**wanted, **peers}
+        self._member.others.clear()
+        self._member.others.update(wanted)
+        for name in self._links.keys() - wanted.keys():
+            self._forget(self._links[name])
+        links = dict(self._links)
+        for name in links.keys() - wanted.keys():
+            del links[name]
+        for name, peer in wanted.items():
+            link = links.get(name)
+            if link is None:
+                links[name] = _Link(Node(name), peer, self._member.me.id > name)
+            elif link.peer != peer:
+                link.peer, link.failures, link.retry_at = peer, 0, 0.0
+        # Other threads look at it: it is replaced, never changed.
+        self._links = links
+
+    def _forget(self, link: _Link) -> None:
+        for connection in (link.attempt, link.connection):
+            if connection is not None:
+                self._drop(connection, "SN-R048", "no member any more")
+
     def send(self, node: Node, message: Message | dict[str, object]) -> bool:
         """Queue a message for a peer; False when it is not connected or does not keep up."""
         if isinstance(message, dict):
@@ -126,7 +161,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def send_encoded(self, node: Node, payload: bytes, *, promises: bool = False) -> bool:
         """Queue bytes that `encode` made, for messages that go to several peers."""
-        connection = self._links[node.id].connection
+        link = self._links.get(node.id)
+        connection = link.connection if link else None
         if connection is None:
             return False
         if connection.backlog > self._options.send_buffer_bytes + self._options.max_frame_bytes:
@@ -138,16 +174,18 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def backlog(self, node: Node) -> int:
         """Return the unsent bytes to a peer."""
-        connection = self._links[node.id].connection
-        return connection.backlog if connection else 0
+        link = self._links.get(node.id)
+        return link.connection.backlog if link and link.connection else 0
 
     def connected(self, node_id: str) -> bool:
         """Whether a proven connection to that peer exists."""
-        return self._links[node_id].connection is not None
+        link = self._links.get(node_id)
+        return link is not None and link.connection is not None
 
     def heard_at(self, node_id: str) -> float | None:
         """Return the monotonic time of the last complete message from that peer."""
-        return self._links[node_id].heard_at
+        link = self._links.get(node_id)
+        return link.heard_at if link else None
 
     def wake(self) -> None:
         """End the current wait of `poll`; callable from any thread."""
@@ -283,7 +321,9 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
                 self._prove(connection, connection.session.peer)
             return
         message = decode(payload)
-        link = self._links[connection.session.peer.id]
+        link = self._links.get(connection.session.peer.id)
+        if link is None or link.connection is not connection:
+            return
         link.heard_at = monotonic()
         if not isinstance(message, Ping):
             self._onMessageReceived(link.node, message)
@@ -291,15 +331,18 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def _tell_partial(self, connection: Connection) -> None:
         if connection.session is None or not connection.partial:
             return
-        link = self._links[connection.session.peer.id]
+        link = self._links.get(connection.session.peer.id)
         now = monotonic()
-        if now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
+        if link is not None and now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
             link.told_at = now
             self.on_partial(link.node)
 
     def _prove(self, connection: Connection, peer: Peer) -> None:
         """A handshake succeeded: this is now the connection to that peer; an older one was its former life."""
-        link = self._links[peer.id]
+        link = self._links.get(peer.id)
+        if link is None:
+            self._drop(connection, "SN-R041", f"{peer.id!r} is no member any more")
+            return
         self._unproven.discard(connection)
         if link.attempt is connection:
             link.attempt = None
@@ -349,7 +392,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     # -- timers ------------------------------------------------------------------------------------
 
     def _maintain(self, now: float) -> None:
-        for link in self._links.values():
+        for link in list(self._links.values()):
             if link.connection is not None:
                 self._keep_alive(link.connection, link, now)
             elif link.attempt is not None:

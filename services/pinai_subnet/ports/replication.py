@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -14,6 +15,29 @@ class Peer:
     """Checksummed address of the key that the peer proves possession of in the handshake."""
     endpoint: str
     """host:port of its replication listener."""
+    former_address: str = ""
+    """Address of the key it had before; still accepted while a rotation is under way."""
+
+
+class ChangeKind(StrEnum):
+    """What can happen to the membership, one thing at a time."""
+
+    ADD = "add"
+    """As a learner: it receives entries and snapshots, but has no vote and counts for no quorum."""
+    PROMOTE = "promote"
+    """A learner that has caught up becomes a voter."""
+    REMOVE = "remove"
+    UPDATE = "update"
+    """Another endpoint or key of a member."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """One change of the membership. `peer` is what the member will be; only for ADD and UPDATE."""
+
+    kind: ChangeKind
+    member_id: str
+    peer: Peer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +50,11 @@ class PeerStatus:
     """Seconds since its last message; None if never heard."""
     lag: int | None
     """Entries it is behind the leader; None where only the leader knows."""
+    role: str = "voter"
+    """`voter` or `learner`."""
+    address: str = ""
+    endpoint: str = ""
+    former_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +76,10 @@ class ReplicationStatus:
     peers: Sequence[PeerStatus]
     failure: str | None
     """Why the engine stopped for good, with its code; None while it runs."""
+    membership: str = "voter"
+    """What this node is itself: `voter`, `learner` or `outsider` (not yet added, or removed)."""
+    change_pending: bool = False
+    """A change of the membership is in the log and not committed yet."""
 
 
 class StateMachine(Protocol):
@@ -96,8 +129,21 @@ class Replication(Protocol):
         """Report role, leader, indexes and peers; never blocks and never raises."""
         ...
 
-    async def hand_over(self, *, timeout_seconds: float) -> bool:
-        """If leading, stop leading so that an up-to-date follower takes over; True when another leader is known."""
+    async def change(self, change: GroupChange, *, timeout_seconds: float) -> int:
+        """Change the membership by one step and return the index at which that was committed.
+
+        Only the leader takes it; one at a time. A change that is in effect already succeeds. Raises `Refused`
+        SN-R060 for one that is impossible, SN-R061 while another is under way or this leader has not committed
+        anything yet, SN-R062 for one that would cost the quorum or a learner that has not caught up, SN-R063 on a
+        follower; `Unreachable` where the outcome is unknown.
+        """
+        ...
+
+    async def hand_over(self, *, timeout_seconds: float, to: str | None = None) -> bool:
+        """If leading, stop leading so that an up-to-date voter takes over; True when another leader is known.
+
+        With `to`, only that member is asked to take over, and True means that it leads.
+        """
         ...
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.batches import BatchItem
 from pinai_subnet.protocol.ids import Address, IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
+from pinai_subnet.protocol.membership import SignedSetChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,10 @@ class RootLayer(Protocol):
 
     async def submit_batch(self, batch: SignedBatch) -> Sequence[ItemResult]:
         """Hand over one final batch; one result per item, same order. Exactly-once effect per (subnet, epoch)."""
+        ...
+
+    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
+        """Tell RootLayer of a change of the validator set, before the first batch under it; in order, repeatable."""
         ...
 
     async def close(self) -> None:

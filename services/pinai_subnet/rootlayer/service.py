@@ -24,6 +24,7 @@ from pinai_subnet.rootlayer.events import (
 from pinai_subnet.rootlayer.intake import IntakeLimits, check_submission
 from pinai_subnet.rootlayer.metrics import RootLayerMetrics
 from pinai_subnet.rootlayer.recording import CheckedBatch, RefusedBatch, Submitted
+from pinai_subnet.rootlayer.sets import KnownSet, KnownSets
 from pinai_subnet.rootlayer.settling import check_batch, check_bundle
 from pinai_subnet.rootlayer.store import assignments as assignment_rows
 from pinai_subnet.rootlayer.store import batches as batch_rows
@@ -35,6 +36,7 @@ from pinai_subnet.rootlayer.subscriptions import Hub, Subscription
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.wire.set_changes import SignedChangeBody
 
 R = TypeVar("R")
 
@@ -70,6 +72,8 @@ class RootLayerService:
     ) -> None:
         """Serve one network from one database."""
         self._network = network
+        self._sets = KnownSets(network)
+        self._following = asyncio.Lock()
         self._database = database
         self._hub = hub
         self._limits = limits
@@ -82,6 +86,43 @@ class RootLayerService:
     def network(self) -> NetworkParameters:
         """Return the parameters that everything is checked against."""
         return self._network
+
+    async def load_sets(self) -> None:
+        """Take the sets that were followed before; call once before serving."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT document FROM validator_sets ORDER BY version"
+            ).fetchall()
+        )
+        for (document,) in rows:
+            body = SignedChangeBody.model_validate_json(document)
+            known = self._sets.check(body.value(), body.first_epoch)
+            if known is not None:
+                self._sets.add(known)
+
+    async def follow_set(self, body: SignedChangeBody) -> int:
+        """Take the next signed change of the validator set; return the newest version. Repeating one is harmless."""
+        async with self._following:
+            known = await asyncio.to_thread(self._sets.check, body.value(), body.first_epoch)
+            if known is not None:
+                row = (known.version, body.model_dump_json())
+                await self._database.write(
+                    lambda connection: (
+                        connection.execute("INSERT INTO validator_sets VALUES (?, ?)", row).rowcount
+                    )
+                )
+                self._sets.add(known)
+                self._log.info(
+                    "validator_set_followed",
+                    version=known.version,
+                    first_epoch=known.first_epoch,
+                    members=len(known.parameters.validators),
+                )
+        return self._sets.sets[-1].version
+
+    def known_sets(self) -> Sequence[KnownSet]:
+        """Return every set that RootLayer believes in, oldest first."""
+        return self._sets.sets
 
     def now(self) -> int:
         """Return the time that a new intent is created at, unix seconds."""
@@ -150,7 +191,8 @@ class RootLayerService:
             if isinstance(group, RefusedBatch):
                 return group
             try:
-                return CheckedBatch(batch=group, digest=check_batch(group, self._network))
+                network, former = self._sets.at(group.epoch)
+                return CheckedBatch(batch=group, digest=check_batch(group, network, former))
             except SubnetError as exc:
                 return RefusedBatch(error=exc, items=len(group.items))
 
@@ -160,7 +202,7 @@ class RootLayerService:
     async def submit_bundle(self, bundle: SignedBatch) -> ItemResult:
         """Settle one item in the older form, signed over that item alone."""
         try:
-            digest = await asyncio.to_thread(check_bundle, bundle, self._network)
+            digest = await asyncio.to_thread(check_bundle, bundle, self._sets.at(bundle.epoch)[0])
             group: CheckedBatch | RefusedBatch = CheckedBatch(
                 batch=bundle, digest=digest, kind=bundle.items[0].assignment_id
             )

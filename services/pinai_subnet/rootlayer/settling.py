@@ -1,5 +1,7 @@
 """When a validation batch counts, and each of its items (wire-contract 3.7, 4.5). Rules only, no storage."""
 
+from collections.abc import Mapping
+
 from pinai_subnet.ports.root_layer import SignedBatch
 from pinai_subnet.protocol.assignments import Assignment, AssignmentStatus
 from pinai_subnet.protocol.batches import BatchItem
@@ -15,8 +17,13 @@ from pinai_subnet.rootlayer.intake import check_subnet
 _MAX_EPOCH = 2**63 - 1
 
 
-def check_batch(batch: SignedBatch, network: NetworkParameters) -> bytes:
-    """Return the batch's digest; raise `InvalidInput` unless enough members of the set have signed exactly this."""
+def check_batch(
+    batch: SignedBatch, network: NetworkParameters, former: Mapping[Address, Address] | None = None
+) -> bytes:
+    """Return the batch's digest; raise `InvalidInput` unless enough members of the set have signed exactly this.
+
+    `network` holds the set of the batch's epoch, `former` the keys that count for a member's own in it.
+    """
     _check_form(batch, network)
     computed = items_hash(batch.items)
     if computed != batch.items_hash:
@@ -31,7 +38,7 @@ def check_batch(batch: SignedBatch, network: NetworkParameters) -> bytes:
         root_hash=batch.root_hash,
         domain=network.domain,
     )
-    _check_signatures(batch, digest, network)
+    _check_signatures(batch, digest, network, former or {})
     return digest
 
 
@@ -45,7 +52,7 @@ def check_bundle(bundle: SignedBatch, network: NetworkParameters) -> bytes:
         root_hash=bundle.root_hash,
         domain=network.domain,
     )
-    _check_signatures(bundle, digest, network)
+    _check_signatures(bundle, digest, network, {})
     return digest
 
 
@@ -77,19 +84,25 @@ def _check_form(batch: SignedBatch, network: NetworkParameters) -> None:
             raise InvalidInput("SN-S041", f"intent {intent_id} appears twice in one batch")
 
 
-def _check_signatures(batch: SignedBatch, digest: bytes, network: NetworkParameters) -> None:
+def _check_signatures(
+    batch: SignedBatch,
+    digest: bytes,
+    network: NetworkParameters,
+    former: Mapping[Address, Address],
+) -> None:
     members = {validator.address: i for i, validator in enumerate(network.validators)}
     required = required_signatures(
         len(members), network.threshold_numerator, network.threshold_denominator
     )
     signed: set[Address] = set()
-    for validator, signature in batch.signatures:
+    for named, signature in batch.signatures:
+        validator = former.get(named, named)
         if validator not in members:
             raise InvalidInput("SN-S033", f"{validator} is no validator of this network")
         if validator in signed:
             raise InvalidInput("SN-S034", f"{validator} appears twice among the signatures")
         signer = recover_eip191(digest, signature)
-        if signer != validator:
+        if signer != named:
             raise InvalidInput(
                 "SN-S032",
                 f"the signature named {validator} was made by {signer}, or for another batch",

@@ -11,7 +11,6 @@ import grpc
 from pinai_subnet.protocol.checkpoints import header_hash, parent_hash
 from pinai_subnet.protocol.errors import Forbidden, InvalidInput, NotFound
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.validator.api_messages import (
     evidence_message,
@@ -67,16 +66,16 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
         queries: Queries,
         replica: Replica,
         policies: PolicyBook,
-        parameters: NetworkParameters,
-        quorum: Quorum,
     ) -> None:
         """Serve these."""
         self._reception = reception
         self._queries = queries
         self._replica = replica
         self._policies = policies
-        self._parameters = parameters
-        self._quorum = quorum
+
+    @property
+    def _parameters(self) -> NetworkParameters:
+        return self._queries.parameters()
 
     async def SubmitExecutionReport(  # noqa: N802 - the protocol names it
         self, request: execution_report_pb2.ExecutionReport, context: Any
@@ -167,10 +166,13 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
     async def GetValidatorSet(  # noqa: N802 - the protocol names it
         self, request: service_pb2.GetCheckpointRequest, _context: Any
     ) -> validator_pb2.ValidatorSet:
-        """Return the configured set with endpoints and threshold; it holds from the first epoch."""
+        """Return the newest set with endpoints and threshold, and the epoch from which it counts."""
         self._check_subnet(request.subnet_id)
+        record = self._replica.read(lambda ledger: ledger.set_state())
         return encode_validator_set(
-            self._parameters, required=self._quorum.required_signatures, effective_epoch=1
+            self._parameters,
+            required=self._queries.quorum().required_signatures,
+            effective_epoch=max(record.first_epoch, 1),
         )
 
     async def GetDoubleSignEvidences(  # noqa: N802 - the protocol names it
@@ -187,7 +189,7 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
     ) -> validation_pb2.ValidationPolicy:
         """Return the policy that judges this intent type."""
         policy = self._policies.for_type(request.intent_type)
-        return policy_message(policy, min_validators=self._quorum.required_signatures)
+        return policy_message(policy, min_validators=self._queries.quorum().required_signatures)
 
     async def GetVerificationRecords(  # noqa: N802 - the protocol names it
         self, request: service_pb2.GetVerificationRecordsRequest, _context: Any
@@ -244,18 +246,17 @@ class ValidatorServicer(service_pb2_grpc.ValidatorServiceServicer):
 class ValidationServicer(validation_pb2_grpc.ValidationServiceServicer):
     """subnet.v1.ValidationService (known defect V6: declared, never served)."""
 
-    def __init__(self, *, queries: Queries, policies: PolicyBook, quorum: Quorum) -> None:
+    def __init__(self, *, queries: Queries, policies: PolicyBook) -> None:
         """Serve these."""
         self._queries = queries
         self._policies = policies
-        self._quorum = quorum
 
     async def GetValidationPolicy(  # noqa: N802 - the protocol names it
         self, request: validation_pb2.PolicyQuery, _context: Any
     ) -> validation_pb2.ValidationPolicy:
         """Return the policy that judges this intent type; it holds for every epoch."""
         policy = self._policies.for_type(request.intent_type)
-        return policy_message(policy, min_validators=self._quorum.required_signatures)
+        return policy_message(policy, min_validators=self._queries.quorum().required_signatures)
 
     async def GetVerificationRecords(  # noqa: N802 - the protocol names it
         self, request: validation_pb2.VerificationQuery, _context: Any

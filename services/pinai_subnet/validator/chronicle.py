@@ -10,6 +10,7 @@ from pinai_subnet.validator.events import (
     EpochSealed,
     Event,
     HeldReportDropped,
+    SetChangeAdvanced,
     SettlementDisputed,
     StageReached,
 )
@@ -70,6 +71,14 @@ class Chronicle:
                     )
                 case EpochSealed(epoch=epoch):
                     self._log.debug("epoch_sealed", epoch=epoch)
+                case SetChangeAdvanced():
+                    self._log.info(
+                        "set_change_" + event.step,
+                        action=event.action,
+                        validator_id=event.validator_id,
+                        approvals=event.approvals,
+                        first_epoch=event.first_epoch,
+                    )
                 case _:
                     pass
 

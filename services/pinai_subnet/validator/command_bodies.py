@@ -7,7 +7,10 @@ this build does not know are refused, never skipped: skipping would read foreign
 import msgspec
 from msgspec import Struct
 
-from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.ids import SubnetId, ValidatorId, parse_bytes32, parse_name
+from pinai_subnet.protocol.membership import SetAction, SetChange
+from pinai_subnet.protocol.network import ValidatorIdentity
+from pinai_subnet.protocol.signatures import address_of
 from pinai_subnet.validator.command_items import (
     Hash,
     KeyItem,
@@ -26,9 +29,13 @@ from pinai_subnet.validator.command_items import (
     encode_verdict,
 )
 from pinai_subnet.validator.commands import (
+    ApproveSetChange,
     Command,
+    EnactSetChange,
     Expire,
     ItemSettlement,
+    MembershipCommand,
+    ProposeSetChange,
     ReceiveReports,
     RecordAssignments,
     RecordSettlement,
@@ -36,6 +43,7 @@ from pinai_subnet.validator.commands import (
     RecordVerdicts,
     Seal,
     Stamp,
+    WithdrawSetChange,
 )
 
 
@@ -156,6 +164,79 @@ class ExpireBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=Tru
         return Expire(stamp=_stamp_value(self.stamp))
 
 
+class MemberItem(Struct, array_like=True, frozen=True):
+    """One validator."""
+
+    id: str
+    public_key: bytes
+    weight: Number
+    grpc_endpoint: str
+    http_endpoint: str
+    raft_endpoint: str
+
+
+class ChangeItem(Struct, array_like=True, frozen=True):
+    """One change of the set."""
+
+    subnet_id: str
+    version: Number
+    base_set_id: str
+    action: SetAction
+    member: MemberItem
+
+
+class ProposeBody(Struct, array_like=True, frozen=True):
+    """Content of `ProposeSetChange`."""
+
+    stamp: _Stamp
+    change: ChangeItem
+    proof: bytes
+
+    def value(self) -> Command:
+        """Return the command."""
+        return ProposeSetChange(
+            stamp=_stamp_value(self.stamp), change=decode_change(self.change), proof=self.proof
+        )
+
+
+class ApproveBody(Struct, array_like=True, frozen=True):
+    """Content of `ApproveSetChange`."""
+
+    stamp: _Stamp
+    change_digest: Hash
+    approval: Signature
+
+    def value(self) -> Command:
+        """Return the command."""
+        return ApproveSetChange(
+            stamp=_stamp_value(self.stamp),
+            change_digest=self.change_digest,
+            approval=self.approval,
+        )
+
+
+class EnactBody(Struct, array_like=True, frozen=True):
+    """Content of `EnactSetChange`."""
+
+    stamp: _Stamp
+    change_digest: Hash
+
+    def value(self) -> Command:
+        """Return the command."""
+        return EnactSetChange(stamp=_stamp_value(self.stamp), change_digest=self.change_digest)
+
+
+class WithdrawBody(Struct, array_like=True, frozen=True):
+    """Content of `WithdrawSetChange`."""
+
+    stamp: _Stamp
+    change_digest: Hash
+
+    def value(self) -> Command:
+        """Return the command."""
+        return WithdrawSetChange(stamp=_stamp_value(self.stamp), change_digest=self.change_digest)
+
+
 Body = (
     AssignmentsBody
     | ReportsBody
@@ -164,6 +245,10 @@ Body = (
     | SignatureBody
     | SettlementBody
     | ExpireBody
+    | ProposeBody
+    | ApproveBody
+    | EnactBody
+    | WithdrawBody
 )
 
 KINDS: dict[int, type[Body]] = {
@@ -174,6 +259,10 @@ KINDS: dict[int, type[Body]] = {
     5: SignatureBody,
     6: SettlementBody,
     7: ExpireBody,
+    8: ProposeBody,
+    9: ApproveBody,
+    10: EnactBody,
+    11: WithdrawBody,
 }
 """The kinds of command as the envelope numbers them; numbers are never used again."""
 
@@ -207,7 +296,61 @@ def _body(command: Command) -> Body:
             return _epoch_body(stamp, command)
 
 
-def _epoch_body(stamp: _Stamp, command: Seal | RecordSignature | RecordSettlement | Expire) -> Body:
+def encode_change(change: SetChange) -> ChangeItem:
+    """Return a change in its packed form."""
+    member = change.member
+    return ChangeItem(
+        change.subnet_id,
+        change.version,
+        change.base_set_id,
+        change.action,
+        MemberItem(
+            member.id,
+            member.public_key,
+            member.weight,
+            member.grpc_endpoint,
+            member.http_endpoint,
+            member.raft_endpoint,
+        ),
+    )
+
+
+def decode_change(item: ChangeItem) -> SetChange:
+    """Return a change from its packed form; raise `InvalidInput` for a malformed id, key or name."""
+    member = item.member
+    return SetChange(
+        subnet_id=SubnetId(parse_bytes32(item.subnet_id, "subnet_id")),
+        version=item.version,
+        base_set_id=item.base_set_id,
+        action=item.action,
+        member=ValidatorIdentity(
+            id=ValidatorId(parse_name(member.id, "id")),
+            address=address_of(member.public_key),
+            public_key=member.public_key,
+            weight=member.weight,
+            grpc_endpoint=member.grpc_endpoint,
+            http_endpoint=member.http_endpoint,
+            raft_endpoint=member.raft_endpoint,
+        ),
+    )
+
+
+def _membership_body(stamp: _Stamp, command: MembershipCommand) -> Body:
+    match command:
+        case ProposeSetChange():
+            return ProposeBody(stamp, encode_change(command.change), command.proof)
+        case ApproveSetChange():
+            return ApproveBody(stamp, command.change_digest, command.approval)
+        case EnactSetChange():
+            return EnactBody(stamp, command.change_digest)
+        case WithdrawSetChange():
+            return WithdrawBody(stamp, command.change_digest)
+
+
+def _epoch_body(
+    stamp: _Stamp,
+    command: Seal | RecordSignature | RecordSettlement | Expire | MembershipCommand,
+) -> Body:
     match command:
         case Seal():
             return SealBody(
@@ -227,6 +370,8 @@ def _epoch_body(stamp: _Stamp, command: Seal | RecordSignature | RecordSettlemen
             return SettlementBody(stamp, command.epoch, results)
         case Expire():
             return ExpireBody(stamp)
+        case _:
+            return _membership_body(stamp, command)
 
 
 def _stamp_value(stamp: _Stamp) -> Stamp:

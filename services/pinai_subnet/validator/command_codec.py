@@ -4,6 +4,7 @@ The proposer signs keccak256("PINAI_LEDGER_COMMAND_V1" + subnet id (32 bytes) + 
 28. So no member can speak for another, nor replay a command of another network.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -12,13 +13,15 @@ from msgspec import Meta, Struct
 from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.errors import InvalidInput
-from pinai_subnet.protocol.ids import SubnetId, bytes32
-from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.protocol.ids import Address, SubnetId, bytes32
 from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.validator.command_bodies import KINDS, decode_body, encode_body
 from pinai_subnet.validator.commands import Command
 
 VERSION = 1
+
+KeysOf = Callable[[str], tuple[Address, ...]]
+"""The addresses that speak for a validator of this id; none for a stranger."""
 
 _DOMAIN = b"PINAI_LEDGER_COMMAND_V1"
 
@@ -42,8 +45,8 @@ def encode_command(command: Command, signer: Signer, subnet_id: SubnetId) -> byt
     return bytes((VERSION,)) + msgspec.msgpack.encode(envelope)
 
 
-def decode_command(data: bytes, parameters: NetworkParameters) -> Command:
-    """Return the command that a member signed.
+def decode_command(data: bytes, subnet_id: SubnetId, keys_of: KeysOf) -> Command:
+    """Return the command that a member signed; `keys_of` says with which keys a member may sign now.
 
     Raises `InvalidInput`: SN-V001 for bytes that are no command of a known version and kind, SN-V002 when the named
     proposer is not a member, is not the stamp's proposer, or did not sign it. The body is read only after that.
@@ -59,7 +62,7 @@ def decode_command(data: bytes, parameters: NetworkParameters) -> Command:
         raise InvalidInput("SN-V001", f"the entry is no ledger command: {error}") from error
     if envelope.kind not in KINDS:
         raise InvalidInput("SN-V001", f"this build knows no ledger command of kind {envelope.kind}")
-    _check_signature(envelope, parameters)
+    _check_signature(envelope, subnet_id, keys_of)
     try:
         command = decode_body(envelope.kind, envelope.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -74,21 +77,21 @@ def decode_command(data: bytes, parameters: NetworkParameters) -> Command:
     return command
 
 
-def _check_signature(envelope: _Envelope, parameters: NetworkParameters) -> None:
-    member = parameters.validator(envelope.proposer)
-    if member is None:
+def _check_signature(envelope: _Envelope, subnet_id: SubnetId, keys_of: KeysOf) -> None:
+    keys = keys_of(envelope.proposer)
+    if not keys:
         raise InvalidInput(
             "SN-V002",
             f"the proposer {envelope.proposer[:128]!r} is not a validator of this network",
         )
-    digest = _digest(parameters.subnet_id, envelope.kind, envelope.body)
+    digest = _digest(subnet_id, envelope.kind, envelope.body)
     try:
         signer = recover(digest, envelope.signature)
     except InvalidInput as error:
-        raise InvalidInput("SN-V002", f"{member.id}: {error.message}") from error
-    if signer != member.address:
+        raise InvalidInput("SN-V002", f"{envelope.proposer}: {error.message}") from error
+    if signer not in keys:
         raise InvalidInput(
-            "SN-V002", f"the command is signed by {signer}, {member.id} is {member.address}"
+            "SN-V002", f"the command is signed by {signer}, {envelope.proposer} is {keys[0]}"
         )
 
 

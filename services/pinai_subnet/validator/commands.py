@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.membership import SetChange
 from pinai_subnet.protocol.reports import ExecutionReport, ReportKey
 
 
@@ -114,6 +115,44 @@ class Expire:
     stamp: Stamp
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposeSetChange:
+    """Ask the members to approve a change of the set; one at a time."""
+
+    stamp: Stamp
+    change: SetChange
+    proof: bytes
+    """Signature of a new key over `membership.proof_digest`; empty where no key is new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveSetChange:
+    """One member's approval of the proposed change; anybody may carry it here."""
+
+    stamp: Stamp
+    change_digest: bytes
+    approval: bytes
+    """65 bytes, plain, over `membership.change_digest`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnactSetChange:
+    """Let an approved change count from the next epoch on."""
+
+    stamp: Stamp
+    change_digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawSetChange:
+    """Give up the proposed change."""
+
+    stamp: Stamp
+    change_digest: bytes
+
+
+MembershipCommand = ProposeSetChange | ApproveSetChange | EnactSetChange | WithdrawSetChange
+
 Command = (
     RecordAssignments
     | ReceiveReports
@@ -122,4 +161,5 @@ Command = (
     | RecordSignature
     | RecordSettlement
     | Expire
+    | MembershipCommand
 )

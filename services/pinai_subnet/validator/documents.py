@@ -178,7 +178,7 @@ def epoch_document(epoch: EpochState, parameters: NetworkParameters) -> Document
         "signatures": [
             {
                 "validator_id": member.id,
-                "address": member.address,
+                "address": epoch.signatures[member.id].signer or member.address,
                 "public_key": hexed(member.public_key),
                 "batch_signature": hexed(epoch.signatures[member.id].batch_signature),
                 "header_signature": hexed(epoch.signatures[member.id].header_signature),

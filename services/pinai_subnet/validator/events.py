@@ -111,6 +111,18 @@ class CommandRefused:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetChangeAdvanced:
+    """A change of the validator set was proposed, approved by one more member, enacted or withdrawn."""
+
+    step: str
+    action: str
+    validator_id: ValidatorId
+    approvals: int
+    first_epoch: int | None = None
+    """From which epoch it counts, once enacted."""
+
+
 Event = (
     StageReached
     | ReportReceived
@@ -123,5 +135,6 @@ Event = (
     | SettlementClaimed
     | SettlementDisputed
     | DoubleSignFound
+    | SetChangeAdvanced
     | CommandRefused
 )

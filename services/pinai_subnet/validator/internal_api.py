@@ -131,7 +131,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         caller = current_caller()
         if caller is None or caller in self._parameters.matchers:
             return
-        if self._parameters.validator_at(caller) is None:
+        if self._replica.read(lambda ledger: ledger.parameters.validator_at(caller)) is None:
             raise Forbidden(
                 "SN-V005", f"{caller} is neither a matcher nor a validator of this network"
             )

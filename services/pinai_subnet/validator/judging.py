@@ -4,14 +4,13 @@ from collections import Counter
 from dataclasses import replace
 
 from pinai_subnet.protocol.errors import Conflict, Forbidden, InvalidInput, NotFound
-from pinai_subnet.protocol.network import NetworkParameters
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.commands import Verdict
 from pinai_subnet.validator.events import VerdictRecorded
 from pinai_subnet.validator.evidence import verdict_digest
 from pinai_subnet.validator.records import AssignmentState, Stage
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.sizes import check_text
 from pinai_subnet.validator.tables import Tables
 from pinai_subnet.validator.turn import Turn, duplicate
@@ -22,10 +21,16 @@ _MAX_RULES = 64
 class Judging:
     """The rules for verdicts: one per validator and report, of the report that is in the ledger."""
 
-    def __init__(self, *, tables: Tables, parameters: NetworkParameters, quorum: Quorum) -> None:
+    def __init__(self, *, tables: Tables, sets: Sets) -> None:
         self._tables = tables
-        self._parameters = parameters
-        self._quorum = quorum
+        self._sets = sets
+
+    def decide_again(self, turn: Turn) -> None:
+        """Decide every undecided report by the set that counts now."""
+        for assignment_id in list(self._tables.stages[Stage.REPORTED]):
+            state = self._tables.state.assignments[assignment_id]
+            if state.stage is Stage.REPORTED:
+                self._decide(turn, state)
 
     def record_verdict(self, turn: Turn, verdict: Verdict) -> Reply:
         """Count the proposer's verdict; a late one is kept for the record and changes nothing."""
@@ -61,33 +66,36 @@ class Judging:
 
     def _check_signature(self, turn: Turn, verdict: Verdict) -> None:
         digest = verdict_digest(
-            verdict, subnet_id=self._parameters.subnet_id, validator_id=turn.proposer.id
+            verdict, subnet_id=self._sets.genesis.subnet_id, validator_id=turn.proposer.id
         )
         signer = recover(digest, verdict.signature)
-        if signer != turn.proposer.address:
+        if signer not in turn.keys:
             raise Forbidden(
                 "SN-V023",
                 f"the verdict is signed by {signer}, {turn.proposer.id} is {turn.proposer.address}",
             )
 
     def _decide(self, turn: Turn, state: AssignmentState) -> None:
-        verdicts = state.verdicts.values()
+        quorum = self._sets.quorum(self._sets.next_epoch)
+        verdicts = self._counted(state)
         passes = sum(verdict.passed for verdict in verdicts)
         fails = len(verdicts) - passes
-        if passes >= self._quorum.required_signatures:
+        if passes >= quorum.required_signatures:
+            state.verified_with = passes
             self._tables.move(state, Stage.VERIFIED, turn)
             self._end_rivals(turn, state)
-        elif fails > self._quorum.signature_spares:
+        elif fails > quorum.signature_spares:
             code, reason = self._most_given(state)
             self._tables.move(state, Stage.REJECTED, turn, code=code, reason=reason)
 
+    def _counted(self, state: AssignmentState) -> list[Verdict]:
+        """Return the verdicts of those who are validators now, in the order of the set."""
+        members = self._sets.parameters(self._sets.next_epoch).validators
+        return [state.verdicts[one.id] for one in members if one.id in state.verdicts]
+
     def _most_given(self, state: AssignmentState) -> tuple[str, str]:
         # In the order of the set, so that a tie is broken alike everywhere and always.
-        failed = [
-            state.verdicts[member.id]
-            for member in self._parameters.validators
-            if member.id in state.verdicts and not state.verdicts[member.id].passed
-        ]
+        failed = [verdict for verdict in self._counted(state) if not verdict.passed]
         code = Counter(verdict.code for verdict in failed).most_common(1)[0][0]
         return code, next(verdict.reason for verdict in failed if verdict.code == code)
 

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TypeVar
 
 from pinai_subnet.protocol.errors import Forbidden, InvalidInput, SubnetError, WrongState
+from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
-from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.validator.applied import Applied, Reply, ReplyStatus
 from pinai_subnet.validator.commands import (
     Command,
     Expire,
+    MembershipCommand,
     ReceiveReports,
     RecordAssignments,
     RecordSettlement,
@@ -27,8 +28,10 @@ from pinai_subnet.validator.events import CommandRefused
 from pinai_subnet.validator.intake import Intake
 from pinai_subnet.validator.judging import Judging
 from pinai_subnet.validator.limits import LedgerLimits
+from pinai_subnet.validator.membership import SetChanges
 from pinai_subnet.validator.retention import Retention
 from pinai_subnet.validator.sealing import Sealing
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.settlement import Settlement
 from pinai_subnet.validator.sizes import check_text
 from pinai_subnet.validator.state import KeptReplies, LedgerState
@@ -56,19 +59,17 @@ class Ledger(LedgerView):
         *,
         state: LedgerState | None = None,
     ) -> None:
-        quorum = quorum_of(
-            len(parameters.validators),
-            parameters.threshold_numerator,
-            parameters.threshold_denominator,
-        )
         tables = Tables(LedgerState() if state is None else state)
-        super().__init__(tables=tables, parameters=parameters, limits=limits, quorum=quorum)
-        self._timekeeping = Timekeeping(tables=tables, limits=limits, quorum=quorum)
+        sets = Sets(tables, parameters)
+        sets.quorum(0)
+        super().__init__(tables=tables, sets=sets, limits=limits)
+        self._timekeeping = Timekeeping(tables=tables, limits=limits, sets=sets)
         self._intake = Intake(tables=tables, parameters=parameters, limits=limits)
-        self._judging = Judging(tables=tables, parameters=parameters, quorum=quorum)
-        self._sealing = Sealing(tables=tables, parameters=parameters, limits=limits, quorum=quorum)
-        self._settlement = Settlement(tables=tables, limits=limits, quorum=quorum)
-        self._retention = Retention(tables=tables, limits=limits, quorum=quorum)
+        self._judging = Judging(tables=tables, sets=sets)
+        self._sealing = Sealing(tables=tables, sets=sets, limits=limits)
+        self._settlement = Settlement(tables=tables, limits=limits, sets=sets)
+        self._retention = Retention(tables=tables, limits=limits, sets=sets)
+        self._set_changes = SetChanges(tables=tables, sets=sets, judging=self._judging)
 
     def apply(self, index: int, command: Command) -> Applied:
         """Apply the command at a log position; positions only rise."""
@@ -76,7 +77,7 @@ class Ledger(LedgerView):
         if index <= self.index:
             return self._out_of_order(index, command)
         try:
-            proposer = self._check_stamp(command.stamp)
+            proposer, keys = self._check_stamp(command.stamp)
         except SubnetError as error:
             return self._refuse(index, kind, error, size=_size(command))
         at_ms = self._timekeeping.take(command.stamp)
@@ -85,7 +86,9 @@ class Ledger(LedgerView):
         kept = self.state.requests.get(request)
         if kept is not None:
             return self._repeat(index, kind, kept)
-        turn = Turn(index=index, now_ms=self.state.now_ms, at_ms=at_ms, proposer=proposer)
+        turn = Turn(
+            index=index, now_ms=self.state.now_ms, at_ms=at_ms, proposer=proposer, keys=keys
+        )
         try:
             replies = self._dispatch(turn, command)
             refused = None
@@ -118,7 +121,9 @@ class Ledger(LedgerView):
                 return (self._dispatch_single(turn, command),)
 
     def _dispatch_single(
-        self, turn: Turn, command: Seal | RecordSignature | RecordSettlement | Expire
+        self,
+        turn: Turn,
+        command: Seal | RecordSignature | RecordSettlement | Expire | MembershipCommand,
     ) -> Reply:
         match command:
             case Seal():
@@ -129,6 +134,8 @@ class Ledger(LedgerView):
                 return self._settlement.record(turn, command)
             case Expire():
                 return self._retention.expire(turn)
+            case _:
+                return self._set_changes.apply(turn, command)
 
     def _each(
         self, turn: Turn, items: tuple[_Item, ...], rule: Callable[[Turn, _Item], Reply]
@@ -146,16 +153,16 @@ class Ledger(LedgerView):
         except SubnetError as error:
             return turn.rejected(error)
 
-    def _check_stamp(self, stamp: Stamp) -> ValidatorIdentity:
-        proposer = self.parameters.validator(stamp.proposer)
-        if proposer is None:
+    def _check_stamp(self, stamp: Stamp) -> tuple[ValidatorIdentity, tuple[Address, ...]]:
+        found = self.proposer(stamp.proposer)
+        if found is None:
             raise Forbidden("SN-V002", f"{stamp.proposer!r} is not a validator of this network")
         if not stamp.request_id:
             raise InvalidInput("SN-V003", "the command has no request id")
         check_text(stamp.request_id, 128, "request_id")
         if not 0 < stamp.at_ms < _LATEST_MS:
             raise InvalidInput("SN-V003", f"the command's time {stamp.at_ms} is no time in ms")
-        return proposer
+        return found
 
     def _out_of_order(self, index: int, command: Command) -> Applied:
         error = _behind(index, self.index)

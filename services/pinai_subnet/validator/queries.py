@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pinai_subnet.protocol.checkpoints import parent_hash
 from pinai_subnet.protocol.errors import InvalidInput, NotFound
 from pinai_subnet.protocol.ids import IntentId, ValidatorId, bytes32_hex, parse_bytes32
+from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.reports import ExecutionReport
 from pinai_subnet.validator.archive import Archive, ArchivedReport
 from pinai_subnet.validator.checkpoint_messages import checkpoint_message, signature_messages
@@ -114,6 +116,14 @@ class Queries:
             "result": epoch["results"][place] if epoch["results"] else None,
         }
 
+    def parameters(self) -> NetworkParameters:
+        """Return what the network agrees on now."""
+        return self._replica.read(lambda ledger: ledger.parameters)
+
+    def quorum(self) -> Quorum:
+        """Return both quorums of the set that counts now."""
+        return self._replica.read(lambda ledger: ledger.quorum)
+
     async def epoch(self, number: int) -> Document:
         """Return one epoch with all that is needed to recompute it; raise `NotFound` SN-V089."""
         live = self._replica.read(lambda ledger: _epoch_document(ledger, ledger.epoch(number)))
@@ -129,7 +139,11 @@ class Queries:
 
         def live(ledger: Ledger) -> checkpoint_pb2.CheckpointHeader | None:
             epoch = _find_epoch(ledger, query)
-            return None if epoch is None else checkpoint_message(epoch, ledger.parameters)
+            return (
+                None
+                if epoch is None
+                else checkpoint_message(epoch, ledger.parameters_at(epoch.epoch))
+            )
 
         message = self._replica.read(live)
         if message is not None:
@@ -142,7 +156,11 @@ class Queries:
 
         def live(ledger: Ledger) -> list[checkpoint_pb2.Signature] | None:
             epoch = _find_epoch(ledger, query)
-            return None if epoch is None else signature_messages(epoch, ledger.parameters)
+            return (
+                None
+                if epoch is None
+                else signature_messages(epoch, ledger.parameters_at(epoch.epoch))
+            )
 
         messages = self._replica.read(live)
         if messages is not None:
@@ -286,7 +304,7 @@ def _parent_form(epoch: EpochState) -> bytes:
 
 
 def _epoch_document(ledger: Ledger, epoch: EpochState | None) -> Document | None:
-    return None if epoch is None else epoch_document(epoch, ledger.parameters)
+    return None if epoch is None else epoch_document(epoch, ledger.parameters_at(epoch.epoch))
 
 
 def _live_report(state: AssignmentState) -> FoundReport | None:

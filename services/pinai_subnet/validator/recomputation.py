@@ -30,7 +30,7 @@ def _differences(ledger: Ledger, epoch: EpochState) -> Iterator[str]:
             yield f"assignment {key.assignment_id} is not part of epoch {epoch.epoch} here"
             return
         passes = sum(verdict.passed for verdict in state.verdicts.values())
-        if passes < ledger.quorum.required_signatures:
+        if passes < (state.verified_with or ledger.quorum.required_signatures):
             yield f"assignment {key.assignment_id} has {passes} passing verdicts here"
         if state.report.result_data and result_hash(state.report) != state.result_hash:
             yield f"the result of assignment {key.assignment_id} does not hash to its result hash"
@@ -81,7 +81,7 @@ def _header(ledger: Ledger, epoch: EpochState, states: list[AssignmentState]) ->
         epoch=epoch.epoch,
         timestamp=epoch.header.timestamp,
         last_header_hash=b"" if previous is None else previous.header_hash,
-        set_id=validator_set_id(ledger.parameters),
+        set_id=validator_set_id(ledger.parameters_at(epoch.epoch)),
         params_hash=parameters_hash(ledger.parameters),
         ledger_digest=ZERO_BYTES32,
     )

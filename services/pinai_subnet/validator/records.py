@@ -6,7 +6,9 @@ from enum import IntEnum
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.batches import BatchItem
 from pinai_subnet.protocol.checkpoints import Header
-from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.ids import Address, ValidatorId
+from pinai_subnet.protocol.membership import SetChange, SignedSetChange
+from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.protocol.reports import ExecutionReport, ReportKey
 from pinai_subnet.validator.commands import ItemSettlement, Verdict
 
@@ -47,6 +49,8 @@ class AssignmentState:
     received_by: ValidatorId | None = None
     verdicts: dict[ValidatorId, Verdict] = field(default_factory=dict)
     verdict_times: dict[ValidatorId, int] = field(default_factory=dict)
+    verified_with: int = 0
+    """How many passing verdicts it took when it was verified; the set may have changed since."""
     sealed_verdicts: int = 0
     """How many of `verdicts`, in log order, the checkpoint of its epoch commits to; later ones came after the seal."""
     epoch: int | None = None
@@ -81,6 +85,8 @@ class EpochSignature:
     batch_signature: bytes
     header_signature: bytes
     at_ms: int
+    signer: Address | None = None
+    """Where it is not the member's key of that epoch: the former one, in the overlap of a rotation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,29 @@ class EpochState:
     """What each member says RootLayer answered, until a majority says the same."""
     settled_by: tuple[ValidatorId, ...] = ()
     """The members whose equal words settled the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetState:
+    """One set of validators, which counts from an epoch on until the next one does."""
+
+    version: int
+    first_epoch: int
+    members: tuple[ValidatorIdentity, ...]
+    former: dict[ValidatorId, Address]
+    """Keys that still count in `first_epoch`, beside the members' own."""
+    signed: SignedSetChange | None = None
+    """What made it, for whoever follows the sets; the first set has none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ProposedChange:
+    """A change of the set that waits for approvals, and then for its replicas to be ready."""
+
+    change: SetChange
+    proof: bytes
+    proposed_at_ms: int
+    approvals: dict[ValidatorId, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from itertools import islice
 
 from pinai_subnet.protocol.errors import SubnetError, WrongState
 from pinai_subnet.protocol.ids import AssignmentId
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.intake import drop_held
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.records import AssignmentState, HeldReport, Stage
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.state import KeptReplies
 from pinai_subnet.validator.tables import Tables
 from pinai_subnet.validator.turn import Turn
@@ -17,10 +17,10 @@ from pinai_subnet.validator.turn import Turn
 class Retention:
     """Ends what waits too long and keeps every table within its bound."""
 
-    def __init__(self, *, tables: Tables, limits: LedgerLimits, quorum: Quorum) -> None:
+    def __init__(self, *, tables: Tables, limits: LedgerLimits, sets: Sets) -> None:
         self._tables = tables
         self._limits = limits
-        self._quorum = quorum
+        self._sets = sets
 
     def expire(self, turn: Turn) -> Reply:
         """End assignments without a report, reports without enough verdicts, and reports without an assignment.
@@ -77,12 +77,13 @@ class Retention:
 
     def _end_unjudged(self, turn: Turn, state: AssignmentState) -> None:
         passes = sum(verdict.passed for verdict in state.verdicts.values())
+        required = self._sets.quorum(self._sets.next_epoch).required_signatures
         self._tables.move(
             state,
             Stage.REJECTED,
             turn,
             code="SN-V025",
-            reason=f"{passes} of {self._quorum.required_signatures} validators verified it within"
+            reason=f"{passes} of {required} validators verified it within"
             f" {self._limits.verdict_timeout_ms / 1000:g} s, {len(state.verdicts)} gave a verdict",
         )
 

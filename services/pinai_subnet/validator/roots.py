@@ -19,29 +19,20 @@ from pinai_subnet.protocol.checkpoints import (
     parent_hash,
     tagged_merkle_root,
 )
-from pinai_subnet.protocol.commitments import commitment, number, texts
+from pinai_subnet.protocol.commitments import commitment, number
 from pinai_subnet.protocol.ids import SubnetId, ValidatorId, address_bytes, bytes32
+from pinai_subnet.protocol.membership import set_id
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.validator.commands import Verdict
 from pinai_subnet.validator.records import AssignmentState
 
 _EVENT_TAG = b"pinai/checkpoint-event/1"
-_SET_TAG = b"pinai/validator-set/1"
 _PARAMETERS_TAG = b"pinai/network-parameters/1"
 
 
 def validator_set_id(parameters: NetworkParameters) -> str:
-    """Return the 64 hex digits that name a validator set: ids, addresses and weights in configured order."""
-    members = (
-        part
-        for member in parameters.validators
-        for part in (
-            *texts(member.id),
-            address_bytes(member.address),
-            number(member.weight, "weight"),
-        )
-    )
-    return commitment(_SET_TAG, *members).hex()
+    """Return the 64 hex digits that name a validator set."""
+    return set_id(parameters.validators)
 
 
 def parameters_hash(parameters: NetworkParameters) -> bytes:

@@ -18,8 +18,6 @@ from pinai_subnet.protocol.errors import (
     WrongState,
 )
 from pinai_subnet.protocol.ids import ZERO_BYTES32, Address
-from pinai_subnet.protocol.network import NetworkParameters
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.signatures import recover, recover_eip191
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.commands import (
@@ -41,7 +39,8 @@ from pinai_subnet.validator.records import (
     Stage,
     Stray,
 )
-from pinai_subnet.validator.roots import build_header, parameters_hash, validator_set_id
+from pinai_subnet.validator.roots import build_header, parameters_hash
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.tables import Tables
 from pinai_subnet.validator.turn import Turn, duplicate
 
@@ -53,16 +52,14 @@ class Sealing:
         self,
         *,
         tables: Tables,
-        parameters: NetworkParameters,
+        sets: Sets,
         limits: LedgerLimits,
-        quorum: Quorum,
     ) -> None:
         self._tables = tables
-        self._parameters = parameters
+        self._sets = sets
+        self._parameters = sets.genesis
         self._limits = limits
-        self._quorum = quorum
-        self._set_id = validator_set_id(parameters)
-        self._params_hash = parameters_hash(parameters)
+        self._params_hash = parameters_hash(sets.genesis)
 
     def seal(self, turn: Turn, command: Seal) -> Reply:
         """Fix content and order of the next epoch."""
@@ -97,16 +94,20 @@ class Sealing:
         known = epoch.signatures.get(turn.proposer.id)
         if known is not None:
             return duplicate(known.at_ms)
-        for signer in (
+        keys = self._sets.keys(turn.proposer.id, epoch.epoch)
+        if not keys:
+            raise Forbidden("SN-V036", f"{turn.proposer.id} is no validator of epoch {epoch.epoch}")
+        signers = {
             recover_eip191(command.batch_digest, command.batch_signature),
             recover(command.header_hash, command.header_signature),
-        ):
-            if signer != turn.proposer.address:
-                raise Forbidden(
-                    "SN-V036",
-                    f"epoch {epoch.epoch} is signed by {signer}, {turn.proposer.id} is {turn.proposer.address}",
-                )
-        self._count(turn, epoch, command)
+        }
+        if len(signers) > 1 or not signers <= set(keys):
+            raise Forbidden(
+                "SN-V036",
+                f"epoch {epoch.epoch} is signed by {', '.join(sorted(signers))}, {turn.proposer.id} is {keys[0]}",
+            )
+        (signer,) = signers
+        self._count(turn, epoch, command, former=None if signer == keys[0] else signer)
         return turn.accepted()
 
     def _check_seal(self, turn: Turn, command: Seal) -> list[AssignmentState]:
@@ -159,7 +160,7 @@ class Sealing:
             epoch=command.epoch,
             timestamp=max(command.timestamp, ledger.last_timestamp),
             last_header_hash=ledger.last_header_hash,
-            set_id=self._set_id,
+            set_id=self._sets.set_id(command.epoch),
             params_hash=self._params_hash,
             ledger_digest=ledger.digest,
         )
@@ -184,12 +185,15 @@ class Sealing:
             header_hash=header_hash(header),
         )
 
-    def _count(self, turn: Turn, epoch: EpochState, command: RecordSignature) -> None:
+    def _count(
+        self, turn: Turn, epoch: EpochState, command: RecordSignature, *, former: Address | None
+    ) -> None:
         member = turn.proposer
         epoch.signatures[member.id] = EpochSignature(
             batch_signature=command.batch_signature,
             header_signature=command.header_signature,
             at_ms=turn.at_ms,
+            signer=former,
         )
         turn.emit(
             SignatureCounted(epoch=epoch.epoch, validator_id=member.id),
@@ -201,7 +205,8 @@ class Sealing:
             self._keep_double_sign(
                 turn, epoch, stray, _own(epoch, turn, over_header=stray.over_header)
             )
-        if epoch.final_at_ms is None and len(epoch.signatures) >= self._quorum.required_signatures:
+        required = self._sets.quorum(epoch.epoch).required_signatures
+        if epoch.final_at_ms is None and len(epoch.signatures) >= required:
             epoch.final_at_ms = turn.at_ms
             self._tables.close_epoch(epoch)
             for key in epoch.keys:
@@ -219,7 +224,7 @@ class Sealing:
             )
         )
         if not _signed_by(
-            turn.proposer.address,
+            self._sets.keys(turn.proposer.id, epoch.epoch),
             recover if over_header else recover_eip191,
             stray,
         ):
@@ -278,9 +283,9 @@ def _own(epoch: EpochState, turn: Turn, *, over_header: bool) -> Stray:
 
 
 def _signed_by(
-    address: Address, recovered: Callable[[bytes, bytes], Address], stray: Stray
+    keys: tuple[Address, ...], recovered: Callable[[bytes, bytes], Address], stray: Stray
 ) -> bool:
     try:
-        return recovered(stray.digest, stray.signature) == address
+        return recovered(stray.digest, stray.signature) in keys
     except SubnetError:
         return False

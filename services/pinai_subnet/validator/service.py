@@ -11,7 +11,6 @@ from pinai_subnet.ports.signer import Signer
 from pinai_subnet.ports.signing_record import SigningRecord
 from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.protocol.network import NetworkParameters
-from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.health import Progress
 from pinai_subnet.runtime.lifecycle import Loop
@@ -26,6 +25,7 @@ from pinai_subnet.validator.events import (
     BatchSettled,
     EpochSealed,
     ReportReceived,
+    SetChangeAdvanced,
     SettlementClaimed,
     StageReached,
 )
@@ -35,6 +35,7 @@ from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.loops.archive import ArchiveChanges, Changes
 from pinai_subnet.validator.loops.duty import Duty
 from pinai_subnet.validator.loops.expire import ExpireOverdue
+from pinai_subnet.validator.loops.follow import FollowSet
 from pinai_subnet.validator.loops.observe import Observer
 from pinai_subnet.validator.loops.seal import SealEpochs
 from pinai_subnet.validator.loops.settle import SettleEpochs
@@ -82,11 +83,6 @@ class ValidatorService:
         """`replication` makes the engine that will apply the log to the machine it is given."""
         self.world = world
         parameters, settings = world.parameters, world.settings
-        self.quorum = quorum_of(
-            len(parameters.validators),
-            parameters.threshold_numerator,
-            parameters.threshold_denominator,
-        )
         self.feed = EventFeed()
         self.metrics = ValidatorMetrics(world.metrics)
         self._changes = Changes()
@@ -190,6 +186,12 @@ class ValidatorService:
                 tick_seconds=settings.expire_every_seconds,
             ),
             Duty(
+                name="follow_set",
+                work=self._follow().work,
+                signal=feed.signal(SetChangeAdvanced, BatchFinal),
+                tick_seconds=tick,
+            ),
+            Duty(
                 name="archive_changes",
                 work=self._archiving.work,
                 signal=feed.signal(),
@@ -227,6 +229,9 @@ class ValidatorService:
             progress=self.progress["sign"],
             metrics=self.metrics,
         )
+
+    def _follow(self) -> FollowSet:
+        return FollowSet(replica=self.replica, replication=self.replication, clock=self.world.clock)
 
     def _settle(self) -> SettleEpochs:
         section = self.world.settings.settle

@@ -8,12 +8,12 @@ from collections import Counter
 
 from pinai_subnet.protocol.errors import Conflict, InvalidInput, WrongState
 from pinai_subnet.protocol.ids import ValidatorId
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.validator.applied import Reply
 from pinai_subnet.validator.commands import ItemSettlement, RecordSettlement
 from pinai_subnet.validator.events import BatchSettled, SettlementClaimed, SettlementDisputed
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.records import EpochState, SettlementDispute, Stage
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.tables import Tables
 from pinai_subnet.validator.turn import Turn, duplicate
 
@@ -25,10 +25,10 @@ _Results = tuple[ItemSettlement, ...]
 class Settlement:
     """The rules for settling: what a majority reports alike, once per epoch."""
 
-    def __init__(self, *, tables: Tables, limits: LedgerLimits, quorum: Quorum) -> None:
+    def __init__(self, *, tables: Tables, limits: LedgerLimits, sets: Sets) -> None:
         self._tables = tables
         self._limits = limits
-        self._majority = quorum.raft_majority
+        self._sets = sets
 
     def record(self, turn: Turn, command: RecordSettlement) -> Reply:
         """Keep the proposer's word; a later one of the same member replaces it until the epoch is settled."""
@@ -55,10 +55,13 @@ class Settlement:
             f"claimed {epoch.epoch} {member}",
             repr(results).encode(),
         )
+        members = self._sets.parameters(self._sets.next_epoch)
         agreeing = {
-            name: claim for name, claim in epoch.claims.items() if _taken(claim) == _taken(results)
+            name: claim
+            for name, claim in epoch.claims.items()
+            if _taken(claim) == _taken(results) and members.validator(name) is not None
         }
-        if len(agreeing) >= self._majority:
+        if len(agreeing) >= self._sets.quorum(self._sets.next_epoch).raft_majority:
             self._settle(turn, epoch, agreeing)
         return turn.accepted()
 

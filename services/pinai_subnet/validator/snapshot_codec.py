@@ -15,7 +15,9 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.state import LedgerState
 
-VERSION = 2
+VERSION = 3
+_READ = (2, 3)
+"""Version 2 knows no sets of validators after the first."""
 
 _HEAD = 1 + 32
 
@@ -40,10 +42,10 @@ def decode_snapshot(data: bytes, parameters: NetworkParameters, limits: LedgerLi
 
     Raises `Damaged` SN-V039 when the bytes are cut, changed, of another version or of another subnet.
     """
-    if data[:1] != bytes((VERSION,)):
+    if data[:1] not in {bytes((version,)) for version in _READ}:
         raise Damaged(
             "SN-V039",
-            f"the snapshot starts with 0x{data[:1].hex()}; this build reads version {VERSION}",
+            f"the snapshot starts with 0x{data[:1].hex()}; this build reads up to version {VERSION}",
         )
     payload = memoryview(data)[_HEAD:]
     if sha256(payload).digest() != data[1:_HEAD]:

@@ -19,6 +19,8 @@ from pinai_subnet.validator.records import (
     DoubleSign,
     EpochState,
     HeldReport,
+    ProposedChange,
+    SetState,
     SettlementDispute,
     Stage,
 )
@@ -77,3 +79,8 @@ class LedgerState:
     settlement_disputes: list[SettlementDispute] = field(default_factory=list)
     requests: dict[str, KeptReplies] = field(default_factory=dict)
     kept_replies: int = 0
+    sets: list[SetState] = field(default_factory=list)
+    """The sets after the first, oldest first."""
+    proposed: ProposedChange | None = None
+    tombstones: dict[Address, int] = field(default_factory=dict)
+    """Keys that were a validator's, and the epoch from which they count for nothing."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pinai_subnet.ports.replication import StateMachine
 from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.validator.applied import Applied
 from pinai_subnet.validator.command_codec import decode_command
@@ -19,7 +20,10 @@ Listener = Callable[[int, Applied], None]
 
 
 class LedgerMachine(StateMachine):
-    """Applies the log to one ledger. The engine's thread writes; any thread may `read`."""
+    """Applies the log to one ledger. The engine's thread writes; any thread may `read`.
+
+    `parameters` are what the network began with; later sets of validators are in the ledger.
+    """
 
     def __init__(
         self, *, ledger: Ledger, parameters: NetworkParameters, listener: Listener
@@ -32,7 +36,7 @@ class LedgerMachine(StateMachine):
     def apply(self, index: int, command: bytes) -> Applied:
         """Apply one entry; bytes that are no command of a member are a recorded refusal."""
         try:
-            decoded = decode_command(command, self._parameters)
+            decoded = decode_command(command, self._parameters.subnet_id, self._keys_of)
         except SubnetError as error:
             with self._lock:
                 applied = self._ledger.refuse(index, error)
@@ -41,6 +45,11 @@ class LedgerMachine(StateMachine):
                 applied = self._ledger.apply(index, decoded)
         self._listener(index, applied)
         return applied
+
+    def _keys_of(self, name: str) -> tuple[Address, ...]:
+        with self._lock:
+            found = self._ledger.proposer(name)
+        return () if found is None else found[1]
 
     def snapshot(self) -> bytes:
         """Return the whole ledger as canonical bytes."""

@@ -6,8 +6,8 @@ from hashlib import sha256
 import msgspec
 
 from pinai_subnet.ports.replication import ReplicationStatus
+from pinai_subnet.protocol.membership import change_digest, set_id
 from pinai_subnet.protocol.network import NetworkParameters
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.validator.documents import Document, hexed, settlement_dispute_document
 from pinai_subnet.validator.ledger import Ledger
@@ -24,7 +24,6 @@ class StatusReport:
         *,
         replica: Replica,
         parameters: NetworkParameters,
-        quorum: Quorum,
         policies: PolicyBook,
         version: str,
         clock: Clock,
@@ -32,7 +31,6 @@ class StatusReport:
         """Take what does not change."""
         self._replica = replica
         self._parameters = parameters
-        self._quorum = quorum
         self._version = version
         self._clock = clock
         self._started_at = clock.now()
@@ -52,16 +50,17 @@ class StatusReport:
             "quorum": self._quorums(status),
             "validators": [
                 {"id": member.id, "address": member.address, **signed[member.id]}
-                for member in self._parameters.validators
+                for member in self._replica.read(lambda ledger: ledger.members())
             ],
+            "validator_set": self._replica.read(_set),
             "config_digest": config_digest(self._shared),
             "config": self._shared,
             **self._replica.read(_ledger),
         }
 
     def _quorums(self, status: ReplicationStatus) -> Document:
-        quorum = self._quorum
-        connected = 1 + sum(peer.connected for peer in status.peers)
+        quorum = self._replica.read(lambda ledger: ledger.quorum)
+        connected = 1 + sum(p.connected for p in status.peers if p.role == "voter")
         return {
             "validators": quorum.members,
             "connected": connected,
@@ -112,12 +111,16 @@ def _replication(status: ReplicationStatus) -> Document:
         "has_quorum": status.has_quorum,
         "tick_lag_seconds": round(status.tick_lag_seconds, 4),
         "failure": status.failure,
+        "membership": status.membership,
+        "change_pending": status.change_pending,
         "peers": [
             {
                 "id": peer.id,
                 "connected": peer.connected,
                 "last_heard_seconds": peer.last_heard_seconds,
                 "lag": peer.lag,
+                "role": peer.role,
+                "endpoint": peer.endpoint,
             }
             for peer in status.peers
         ],
@@ -141,6 +144,25 @@ def _signed(ledger: Ledger) -> dict[str, Document]:
             ),
         }
     return found
+
+
+def _set(ledger: Ledger) -> Document:
+    """Return the newest set's place in history, and the change that is under way."""
+    record, proposed = ledger.set_state(), ledger.proposed_change()
+    return {
+        "version": record.version,
+        "first_epoch": record.first_epoch,
+        "set_id": set_id(record.members),
+        "proposed": None
+        if proposed is None
+        else {
+            "action": proposed.change.action.value,
+            "validator_id": proposed.change.member.id,
+            "digest": hexed(change_digest(proposed.change)),
+            "approvals": sorted(proposed.approvals),
+        },
+        "tombstoned": sorted(ledger.tombstoned()),
+    }
 
 
 def _ledger(ledger: Ledger) -> Document:

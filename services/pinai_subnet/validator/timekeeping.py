@@ -1,8 +1,8 @@
 """The ledger's time: what the clocks of a majority of the members have reached. Reads no clock itself."""
 
-from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.validator.commands import Stamp
 from pinai_subnet.validator.limits import LedgerLimits
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.tables import Tables
 
 
@@ -12,10 +12,10 @@ class Timekeeping:
     A majority is what the log needs anyway, so time goes on whenever anything can be agreed on at all.
     """
 
-    def __init__(self, *, tables: Tables, limits: LedgerLimits, quorum: Quorum) -> None:
+    def __init__(self, *, tables: Tables, limits: LedgerLimits, sets: Sets) -> None:
         self._state = tables.state
         self._limits = limits
-        self._majority = quorum.raft_majority
+        self._sets = sets
 
     def take(self, stamp: Stamp) -> int:
         """Take note of the proposer's clock and return when its command counts as made.
@@ -25,8 +25,12 @@ class Timekeeping:
         """
         clocks = self._state.clocks
         clocks[stamp.proposer] = max(clocks.get(stamp.proposer, 0), stamp.at_ms)
-        if len(clocks) >= self._majority:
-            reached = sorted(clocks.values(), reverse=True)[self._majority - 1]
+        epoch = self._sets.next_epoch
+        members = self._sets.parameters(epoch).validators
+        majority = self._sets.quorum(epoch).raft_majority
+        known = [clocks[member.id] for member in members if member.id in clocks]
+        if len(known) >= majority:
+            reached = sorted(known, reverse=True)[majority - 1]
             self._state.now_ms = max(self._state.now_ms, reached)
         now_ms = self._state.now_ms
         if now_ms == 0:

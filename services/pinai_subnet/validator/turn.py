@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pinai_subnet.protocol.commitments import commitment
 from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.validator.applied import Reply, ReplyStatus
 from pinai_subnet.validator.events import Event
@@ -22,6 +23,8 @@ class Turn:
     at_ms: int
     """When the command counts as made: the proposer's own time, as far as it is believed."""
     proposer: ValidatorIdentity
+    keys: tuple[Address, ...]
+    """The addresses that speak for the proposer now: its key, and a former one while that is accepted."""
     events: list[Event] = field(default_factory=list)
     notes: list[bytes] = field(default_factory=list)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
-from pinai_subnet.protocol.ids import AssignmentId, IntentId, ValidatorId
+from pinai_subnet.protocol.ids import Address, AssignmentId, IntentId, ValidatorId
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
 from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.protocol.reports import ReportKey
@@ -15,9 +15,12 @@ from pinai_subnet.validator.records import (
     EpochSignature,
     EpochState,
     HeldReport,
+    ProposedChange,
+    SetState,
     SettlementDispute,
     Stage,
 )
+from pinai_subnet.validator.sets import Sets
 from pinai_subnet.validator.state import LedgerState, Outcome
 from pinai_subnet.validator.tables import Tables
 
@@ -25,20 +28,52 @@ _COMPUTED_ID_PARTS = 4
 
 
 class LedgerView:
-    """Everything that can be read from a ledger. `quorum` and `parameters` say whose word counts."""
+    """Everything that can be read from a ledger. `quorum` and `parameters` say whose word counts now."""
 
     def __init__(
         self,
         *,
         tables: Tables,
-        parameters: NetworkParameters,
+        sets: Sets,
         limits: LedgerLimits,
-        quorum: Quorum,
     ) -> None:
         self._tables = tables
-        self.parameters = parameters
+        self._sets = sets
         self.limits = limits
-        self.quorum = quorum
+
+    @property
+    def parameters(self) -> NetworkParameters:
+        """What the network agrees on now, with the set of the next epoch."""
+        return self._sets.parameters(self.next_epoch)
+
+    @property
+    def quorum(self) -> Quorum:
+        """Both quorums of the next epoch's set."""
+        return self._sets.quorum(self.next_epoch)
+
+    def parameters_at(self, epoch: int) -> NetworkParameters:
+        """Return what the network agreed on in an epoch."""
+        return self._sets.parameters(epoch)
+
+    def set_state(self) -> SetState:
+        """Return the newest set."""
+        return self._sets.latest()
+
+    def set_changes(self, after_version: int) -> Sequence[SetState]:
+        """Return the sets after the one of that version, oldest first."""
+        return [one for one in self._tables.state.sets if one.version > after_version]
+
+    def proposed_change(self) -> ProposedChange | None:
+        """Return the change that waits for approvals or to be enacted."""
+        return self._tables.state.proposed
+
+    def tombstoned(self) -> frozenset[Address]:
+        """Return the keys that were a validator's and never will be again."""
+        return self._sets.tombstoned()
+
+    def proposer(self, name: str) -> tuple[ValidatorIdentity, tuple[Address, ...]] | None:
+        """Return who may put commands into the log under this name now, and with which keys."""
+        return self._sets.proposer(name)
 
     @property
     def state(self) -> LedgerState:
@@ -75,7 +110,7 @@ class LedgerView:
         return self._tables.state.digest
 
     def members(self) -> tuple[ValidatorIdentity, ...]:
-        """Return the validator set in configured order."""
+        """Return the next epoch's validator set in its order."""
         return self.parameters.validators
 
     def assignment(self, assignment_id: AssignmentId) -> AssignmentState | None:
@@ -137,6 +172,8 @@ class LedgerView:
         self, validator_id: ValidatorId, limit: int | None = None
     ) -> Sequence[AssignmentState]:
         """Return the reports that wait for this validator's verdict, oldest first; verified ones come last."""
+        if self.parameters.validator(validator_id) is None:
+            return []
         waiting = chain(
             self._tables.stages[Stage.REPORTED],
             self._tables.stages[Stage.VERIFIED],
@@ -170,7 +207,11 @@ class LedgerView:
         """
         numbers = chain(self._tables.unsettled_epochs, self._tables.open_epochs)
         epochs = (self._tables.state.epochs[number] for number in sorted(numbers))
-        return [epoch for epoch in epochs if validator_id not in epoch.signatures]
+        return [
+            epoch
+            for epoch in epochs
+            if validator_id not in epoch.signatures and self._sets.keys(validator_id, epoch.epoch)
+        ]
 
     def unsettled_final_epochs(self) -> Sequence[EpochState]:
         """Return the final epochs that RootLayer has not answered for, earliest first."""
@@ -202,7 +243,7 @@ class LedgerView:
             return []
         return [
             (member, epoch.signatures[member.id])
-            for member in self.parameters.validators
+            for member in self.parameters_at(number).validators
             if member.id in epoch.signatures
         ]
 

@@ -1,6 +1,6 @@
 """`network.yaml`: what every member of one network must agree on, read from untrusted text into `NetworkParameters`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class NetworkFile(Settings):
     validators: tuple[ValidatorSection, ...]
     matchers: tuple[str, ...]
     endpoints: EndpointsSection
+    genesis: tuple[ValidatorSection, ...] = ()
+    """The set that the network began with, once it has changed; never edited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Network:
 
     parameters: NetworkParameters
     endpoints: EndpointsSection
+    genesis: NetworkParameters
+    """The same with the set of the first epoch: what every ledger begins with."""
 
 
 def load_network(loader: SettingsLoader, config_dir: Path) -> Network | None:
@@ -122,7 +126,13 @@ class _Reader:
             threshold_denominator=file.threshold.denominator,
             matchers=matchers,
         )
-        return Network(parameters=parameters, endpoints=file.endpoints)
+        first = tuple(
+            identity
+            for index, entry in enumerate(file.genesis)
+            if (identity := self._identity(index, entry, part="genesis")) is not None
+        )
+        genesis = replace(parameters, validators=first) if first else parameters
+        return Network(parameters=parameters, endpoints=file.endpoints, genesis=genesis)
 
     def _collected(self, *path: str | int, fix: str = _CORRECT) -> "_Collected":
         return _Collected(self._loader, self._loaded.where(*path), fix)
@@ -170,9 +180,11 @@ class _Reader:
                     )
         return tuple(found)
 
-    def _identity(self, index: int, entry: ValidatorSection) -> ValidatorIdentity | None:
+    def _identity(
+        self, index: int, entry: ValidatorSection, part: str = "validators"
+    ) -> ValidatorIdentity | None:
         with self._collected(
-            "validators",
+            part,
             index,
             "public_key",
             fix="`subnetctl keys pubkey FILE` prints the right text",

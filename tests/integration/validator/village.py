@@ -12,7 +12,7 @@ from tests.unit.validator.ledger_world import DOMAIN, START, SUBNET, parameters,
 
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.ports.errors import DependencyError, Unreachable
-from pinai_subnet.ports.replication import PeerStatus, Replication, ReplicationStatus
+from pinai_subnet.ports.replication import GroupChange, PeerStatus, Replication, ReplicationStatus
 from pinai_subnet.ports.root_layer import ItemResult, RootLayer, SignedBatch
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.digests import batch_digest, items_hash
@@ -136,7 +136,10 @@ class MemoryReplication(Replication):
             failure=None,
         )
 
-    async def hand_over(self, *, timeout_seconds: float) -> bool:
+    async def change(self, change: GroupChange, *, timeout_seconds: float) -> int:
+        return self._applied
+
+    async def hand_over(self, *, timeout_seconds: float, to: str | None = None) -> bool:
         return False
 
     async def stop(self) -> None:
@@ -240,12 +243,8 @@ class House:
             queries=service.queries,
             replica=service.replica,
             policies=world.policies,
-            parameters=world.parameters,
-            quorum=service.quorum,
         )
-        validation = ValidationServicer(
-            queries=service.queries, policies=world.policies, quorum=service.quorum
-        )
+        validation = ValidationServicer(queries=service.queries, policies=world.policies)
         self.ledger_api = ledger = LedgerServicer(
             replica=service.replica,
             parameters=world.parameters,
@@ -281,7 +280,6 @@ class House:
         status = StatusReport(
             replica=service.replica,
             parameters=world.parameters,
-            quorum=service.quorum,
             policies=world.policies,
             version="0",
             clock=world.clock,

@@ -8,7 +8,7 @@ the same seed replays it.
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,12 +20,15 @@ from pysyncobj.node import Node
 from pysyncobj.transport import Transport as EngineTransport
 
 from pinai_subnet.consensus.engine import Engine
+from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.messages import PROMISES, Message, decode, encode, from_engine
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotHeader, SnapshotStore
+from pinai_subnet.ports.errors import DependencyError
+from pinai_subnet.ports.replication import GroupChange, Peer
 
 OPTIONS = ReplicationOptions(
     compact_after_entries=40,
@@ -40,7 +43,12 @@ CLOCKS = (
     "pinai_subnet.consensus.elections.monotonic",
     "pinai_subnet.consensus.replicas.monotonic",
     "pinai_subnet.consensus.engine.monotonic",
+    "pinai_subnet.consensus.membership.monotonic",
 )
+
+
+def peer_of(name: str) -> Peer:
+    return Peer(id=name, address=f"key of {name}", endpoint=f"{name}:1")
 
 
 class Crash(BaseException):
@@ -127,6 +135,10 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
         self.outbox: list[tuple[str, bytes]] = []
         self.promised = False
         self.on_partial: Callable[[Node], None] = lambda _: None
+        self.invited = set(self.nodes)
+        self.admitted = set(self.nodes)
+        self.hang_up: Callable[[str], None] = lambda _: None
+        """Told of members that this one has nothing to say to any more."""
 
     def setOnUtilityMessageCallback(self, message: str, callback: object) -> None:  # noqa: N802
         """There are none."""
@@ -141,6 +153,20 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
         self.outbox.append((node.id, payload))
         self.promised |= promises
         return True
+
+    def set_peers(
+        self,
+        peers: Mapping[str, Peer],
+        *,
+        everybody: bool,
+        also: str | None,
+        outsider: bool = False,
+    ) -> None:
+        self.admitted = {*peers, *(self.invited if everybody else {also} & self.invited)}
+        for name in self.admitted - self.nodes.keys():
+            self.nodes[name] = Node(name)
+        for name in self.nodes.keys() - self.admitted:
+            self.hang_up(name)
 
     def backlog(self, _node: Node) -> int:
         return 0
@@ -167,7 +193,8 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
         self.flush()
         for name in sorted(self.nodes):
             for payload in self.network.take(name, self.me):
-                self._onMessageReceived(self.nodes[name], decode(payload))
+                if name in self.admitted:
+                    self._onMessageReceived(self.nodes[name], decode(payload))
         self.flush()
 
     def destroy(self) -> None:
@@ -211,9 +238,11 @@ class FragileStore(SnapshotStore):
 
     fate: Callable[[str], None]
 
-    def write(self, last_index: int, last_term: int, data: bytes) -> SnapshotHeader:
+    def write(
+        self, last_index: int, last_term: int, data: bytes, group: bytes = b""
+    ) -> SnapshotHeader:
         self.fate("before snapshot")
-        header = super().write(last_index, last_term, data)
+        header = super().write(last_index, last_term, data, group)
         self.fate("after snapshot")
         return header
 
@@ -233,13 +262,19 @@ class Inline:
 class World:
     """A group of members and everything that happens to it."""
 
-    def __init__(self, directory: Path, seed: int, *, size: int = 3) -> None:
+    def __init__(
+        self, directory: Path, seed: int, *, size: int = 3, first: int | None = None
+    ) -> None:
+        """`first` of the `size` members begin as the group; the others wait to be added."""
         self.chance = random.Random(seed)  # noqa: S311  # seeded
         self.seed = seed
         self.directory = directory
         self.clock = Clock()
         self.network = Network(self.clock, seed)
         self.names = [f"v{n}" for n in range(size)]
+        self.first = self.names[:first]
+        self.refusals: list[str] = []
+        self.changed = 0
         self.engines: dict[str, Engine] = {}
         self.machines: dict[str, Machine] = {}
         self.inboxes: dict[str, Inbox] = {}
@@ -294,8 +329,10 @@ class World:
             state_machine=machine,
             inbox=inbox,
             deliver=lambda results: self._deliver(inbox, results),
+            first_group=Group.of([peer_of(one) for one in self.first]),
         )
         engine._writer = Inline()  # type: ignore[assignment]
+        transport.hang_up = lambda other: self.disconnect(name, other)
         engine.load(snapshot)
         journal.fate = store.fate = self._fate
         self.engines[name] = engine
@@ -325,6 +362,9 @@ class World:
         pair = frozenset((first, second))
         if pair in self.network.up or not pair <= self.engines.keys():
             return
+        for me, other in ((first, second), (second, first)):
+            if other not in self.engines[me]._links.admitted:  # type: ignore[attr-defined]
+                return
         self.network.up.add(pair)
         for me, other in ((first, second), (second, first)):
             links = self.engines[me]._links
@@ -378,8 +418,20 @@ class World:
         self.engines[name].submit(Request(REGULAR + command, None, None))  # type: ignore[arg-type]
         return command
 
+    def change(self, name: str, change: GroupChange) -> None:
+        """Ask one member to change the membership."""
+        request = Request(b"", None, None, change=change)  # type: ignore[arg-type]
+        self.engines[name].submit(request)
+
     def _deliver(self, inbox: Inbox, results: list[tuple[Request, object]]) -> None:
-        for request, _ in results:
+        for request, value in results:
+            if request.change is not None:
+                if isinstance(value, DependencyError):
+                    self.refusals.append(value.code)
+                else:
+                    self.changed += 1
+                inbox.release(request)
+                continue
             self.acknowledged.add(request.command[1:])
             inbox.release(request)
 
@@ -413,3 +465,41 @@ class World:
             f"seed {self.seed}: not converged; lost "
             f"{[sorted(self.acknowledged - m.known) for m in self.machines.values()]}"
         )
+
+    # -- a group that changes ----------------------------------------------------------------------
+
+    def leader(self) -> str | None:
+        """Return the leader of the highest term, if anybody leads."""
+        leading = [name for name, engine in self.engines.items() if engine.leads()]
+        return max(leading, key=lambda name: self.engines[name].term(), default=None)
+
+    def members_agree(self) -> bool:
+        """Whether every member of the leader's group has everything, in one order."""
+        leader = self.leader()
+        if leader is None or self.engines[leader].change_pending:
+            return False
+        group = self.engines[leader].group
+        orders = {tuple(self.machines[name].order) for name in group.peers()}
+        groups = {self.engines[name].group for name in group.peers()}
+        return len(orders) == len(groups) == 1 and self.acknowledged <= set(next(iter(orders)))
+
+    def assert_members_agree(self) -> None:
+        """Heal everything; then a leader emerges and its whole group has every acknowledged command."""
+        last = b""
+        for _ in range(120):
+            self.heal()
+            self.run(0.5, self.members_agree)
+            leader = self.leader()
+            if leader is None:
+                continue
+            if not last:
+                last = self.submit(leader)
+            elif last in self.acknowledged and self.members_agree():
+                return
+            elif last not in self.acknowledged:
+                self.submit(leader, last)
+        states = {
+            name: (engine.term(), engine.leads(), sorted(engine.group.voters()))
+            for name, engine in self.engines.items()
+        }
+        raise AssertionError(f"seed {self.seed}: members do not agree: {states}")

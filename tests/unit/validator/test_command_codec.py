@@ -19,13 +19,17 @@ from tests.unit.validator.ledger_world import (
 
 from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.errors import InvalidInput
-from pinai_subnet.protocol.ids import AssignmentId, SubnetId, ValidatorId, bytes32
+from pinai_subnet.protocol.ids import Address, AssignmentId, SubnetId, ValidatorId, bytes32
+from pinai_subnet.protocol.membership import SetAction, SetChange
 from pinai_subnet.protocol.reports import ErrorInfo, Evidence, ResourceUsage
 from pinai_subnet.validator.command_codec import decode_command, encode_command
 from pinai_subnet.validator.commands import (
+    ApproveSetChange,
     Command,
+    EnactSetChange,
     Expire,
     ItemSettlement,
+    ProposeSetChange,
     ReceiveReports,
     RecordAssignments,
     RecordSettlement,
@@ -33,6 +37,7 @@ from pinai_subnet.validator.commands import (
     RecordVerdicts,
     Seal,
     Stamp,
+    WithdrawSetChange,
 )
 
 PARAMETERS = parameters()
@@ -52,6 +57,13 @@ FULL = report(
     root=b"r",
     root_proof=b"p",
     signer=AGENTS[0].address,
+)
+CHANGE = SetChange(
+    subnet_id=SUBNET,
+    version=2,
+    base_set_id="00" * 32,
+    action=SetAction.REMOVE,
+    member=PARAMETERS.validators[1],
 )
 COMMANDS: list[Command] = [
     RecordAssignments(stamp=STAMP, records=(record(1), record(2))),
@@ -78,7 +90,16 @@ COMMANDS: list[Command] = [
         results=(ItemSettlement(ok=False, message="no", receipt_id="x"),),
     ),
     Expire(stamp=STAMP),
+    ProposeSetChange(stamp=STAMP, change=CHANGE, proof=bytes(65)),
+    ApproveSetChange(stamp=STAMP, change_digest=bytes(32), approval=bytes(65)),
+    EnactSetChange(stamp=STAMP, change_digest=bytes(32)),
+    WithdrawSetChange(stamp=STAMP, change_digest=bytes(32)),
 ]
+
+
+def keys_of(name: str) -> tuple[Address, ...]:
+    member = PARAMETERS.validator(name)
+    return () if member is None else (member.address,)
 
 
 def envelope(kind: object, proposer: object, body: object, signature: object) -> bytes:
@@ -95,7 +116,7 @@ def signed(kind: int, body: bytes, *, by: str = "validator-1") -> bytes:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
 def test_every_command_survives_its_envelope(command: Command) -> None:
     data = encode_command(command, KEY, SUBNET)
-    assert decode_command(data, PARAMETERS) == command
+    assert decode_command(data, SUBNET, keys_of) == command
     assert data[0] == 1
     assert encode_command(command, KEY, SUBNET) == data
 
@@ -117,7 +138,7 @@ def test_any_report_survives_its_envelope_so_that_the_ledger_can_refuse_it_alone
 ) -> None:
     """L15: one agent's bad numbers must not refuse the reports that share its command."""
     command = ReceiveReports(stamp=STAMP, reports=(hostile,), hold_unknown=False)  # type: ignore[arg-type]
-    assert decode_command(encode_command(command, KEY, SUBNET), PARAMETERS) == command
+    assert decode_command(encode_command(command, KEY, SUBNET), SUBNET, keys_of) == command
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda tail: b"\x01" + tail))
@@ -125,7 +146,7 @@ def test_any_report_survives_its_envelope_so_that_the_ledger_can_refuse_it_alone
 def test_garbage_is_refused_with_a_code(data: bytes) -> None:
     """A2, C7: no bytes stop a validator."""
     with pytest.raises(InvalidInput) as caught:
-        decode_command(data, PARAMETERS)
+        decode_command(data, SUBNET, keys_of)
     assert caught.value.code in {"SN-V001", "SN-V002"}
 
 
@@ -139,7 +160,7 @@ def test_a_changed_byte_is_never_accepted_as_another_command(
     flipped = bytearray(good)
     flipped[position] ^= data.draw(st.integers(1, 255))
     try:
-        decoded = decode_command(bytes(flipped), PARAMETERS)
+        decoded = decode_command(bytes(flipped), SUBNET, keys_of)
     except InvalidInput:
         return
     assert decoded == COMMANDS[which]
@@ -173,7 +194,7 @@ def test_a_changed_byte_is_never_accepted_as_another_command(
 def test_other_versions_kinds_signers_and_networks_are_refused(data: bytes, code: str) -> None:
     """A6, A16: every command is signed by its proposer for this network."""
     with pytest.raises(InvalidInput) as caught:
-        decode_command(data, PARAMETERS)
+        decode_command(data, SUBNET, keys_of)
     assert caught.value.code == code
 
 

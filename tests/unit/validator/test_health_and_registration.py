@@ -67,7 +67,7 @@ def scene(tmp_path: Path) -> Any:
     with DataDirectory.open(tmp_path / "data", identity=identity) as directory:
         checks = HealthChecks(
             replica=replica,  # type: ignore[arg-type]
-            quorum=quorum_of(3, 2, 3),
+            quorum=lambda: quorum_of(3, 2, 3),
             clock=clock,
             directory=directory,
             min_free_bytes=0,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
+import httpx
 
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.root_layer import IntentPage, ItemResult, RootLayer, SignedBatch
@@ -12,6 +13,7 @@ from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.errors import InvalidInput
 from pinai_subnet.protocol.ids import IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
+from pinai_subnet.protocol.membership import SignedSetChange
 from pinai_subnet.protocol.request_signing import (
     CHAIN_HEADER,
     SIGNATURE_HEADER,
@@ -31,12 +33,14 @@ from pinai_subnet.wire.pb.rootlayer import (
     service_pb2,
     service_pb2_grpc,
 )
+from pinai_subnet.wire.set_changes import signed_document
 
 PAGE_SIZE = 100
 """The largest page RootLayer gives."""
 
 _POOL = "/rootlayer.v1.IntentPoolService/"
 _SUBSCRIBE = "/rootlayer.v1.SubscriptionService/SubscribeIntents"
+_SETS = "/api/v1/validator-sets"
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -81,10 +85,16 @@ class GrpcRootLayer(RootLayer):
         clock: Clock,
         tls: bool = False,
         ca_certificate: bytes | None = None,
+        http_endpoint: str | None = None,
         call_timeout_seconds: float = 10.0,
         batch_timeout_seconds: float = 30.0,
     ) -> None:
-        """Connect lazily to host:port; `ca_certificate` (PEM) replaces the system's authorities for TLS."""
+        """Connect lazily to host:port; `ca_certificate` (PEM) replaces the system's authorities for TLS.
+
+        `http_endpoint` is where set changes are posted; without it they are not.
+        """
+        scheme = "https" if tls else "http"
+        self._sets_url = None if http_endpoint is None else f"{scheme}://{http_endpoint}{_SETS}"
         self._target = target
         self._signer = signer
         self._subnet_id = subnet_id
@@ -191,6 +201,22 @@ class GrpcRootLayer(RootLayer):
             )
             for ack in answer.results
         )
+
+    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
+        """Post a set change over HTTP: the protocol has no call for it."""
+        if self._sets_url is None:
+            return
+        try:
+            async with httpx.AsyncClient(timeout=self._call_timeout) as client:
+                answer = await client.post(
+                    self._sets_url, json=signed_document(signed, first_epoch)
+                )
+        except httpx.HTTPError as exc:
+            raise Unreachable("SN-S054", f"{self._sets_url}: {type(exc).__name__}") from exc
+        if answer.is_server_error:
+            raise Unreachable("SN-S054", f"{self._sets_url} answered {answer.status_code}")
+        if answer.is_error:
+            raise Refused("SN-S055", f"{self._sets_url} refused: {answer.text[:300]}")
 
     async def close(self) -> None:
         """Close the channel and cancel what is under way; safe to call twice."""

@@ -204,6 +204,18 @@ class FileSigningRecord(SigningRecord):
         self._count = len(records)
 
 
+def carry_over(path: Path, *, former: Address, address: Address) -> None:
+    """Give the store of a rotated key to the new one: what was signed under the former stays signed.
+
+    Raises as `FileSigningRecord`, also while a process has the store open.
+    """
+    record = FileSigningRecord(path, address=former)
+    try:
+        _write_new(path, _header(address) + path.read_bytes()[HEADER_SIZE:])
+    finally:
+        record.close()
+
+
 def _header(address: Address) -> bytes:
     start = _MAGIC + address_bytes(address)
     return start + _CRC.pack(zlib.crc32(start))

@@ -24,6 +24,7 @@ from pinai_subnet.wire.pb.rootlayer import (
     service_pb2,
     validation_pb2,
 )
+from pinai_subnet.wire.set_changes import SignedChangeBody
 from pinai_subnet.wire.status import http_problem
 
 M = TypeVar("M", bound=Message)
@@ -72,6 +73,7 @@ def add_routes(
     _add_calls(app, endpoint, verifier)
     _add_queries(app, endpoint)
     add_reading(app, service, problem=_PROBLEM)
+    _add_sets(app, service)
     _add_health(app, health, answers)
 
 
@@ -193,6 +195,32 @@ def _add_queries(app: FastAPI, endpoint: Endpoint) -> None:
         response_class=JSONResponse,
         responses=_responses(message_schema(intent_pb2.Intent)),
     )
+
+
+def _add_sets(app: FastAPI, service: RootLayerService) -> None:
+    """Follow the validator set: each change proves itself by the approvals of the set before it."""
+
+    async def follow_set(body: SignedChangeBody) -> dict[str, int]:
+        return {"version": await service.follow_set(body)}
+
+    async def list_sets() -> dict[str, Any]:
+        return {
+            "sets": [
+                {
+                    "version": known.version,
+                    "first_epoch": known.first_epoch,
+                    "validators": [
+                        {"id": member.id, "address": member.address}
+                        for member in known.parameters.validators
+                    ],
+                }
+                for known in service.known_sets()
+            ]
+        }
+
+    path = "/api/v1/validator-sets"
+    app.add_api_route(path, follow_set, methods=["POST"], summary="Follow a signed set change")
+    app.add_api_route(path, list_sets, methods=["GET"], summary="List the validator sets")
 
 
 def _add_health(app: FastAPI, health: Health, answers: HealthAnswers) -> None:

@@ -83,4 +83,10 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (subnet_id, epoch, digest)
     ) STRICT;
     """,
+    """
+    CREATE TABLE validator_sets (
+        version  INTEGER PRIMARY KEY,
+        document TEXT NOT NULL -- the signed change that made it, as it was received
+    ) STRICT;
+    """,
 )

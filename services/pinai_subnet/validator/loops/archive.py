@@ -209,9 +209,9 @@ class ArchiveChanges:
                 if epoch is not None:
                     epoch_rows.append(
                         EpochRow(
-                            document=epoch_document(epoch, ledger.parameters),
+                            document=epoch_document(epoch, ledger.parameters_at(epoch.epoch)),
                             checkpoint=checkpoint_message(
-                                epoch, ledger.parameters
+                                epoch, ledger.parameters_at(epoch.epoch)
                             ).SerializeToString(),
                             updated_at_ms=now_ms,
                         )

@@ -1,5 +1,7 @@
 """Observe: notices changes of leadership, a failed engine, and keeps gauges and health facts up to date."""
 
+from collections.abc import Callable
+
 from pinai_subnet.ports.errors import Refused
 from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.runtime.clock import Clock
@@ -82,7 +84,7 @@ class HealthChecks:
         self,
         *,
         replica: Replica,
-        quorum: Quorum,
+        quorum: Callable[[], Quorum],
         clock: Clock,
         directory: DataDirectory,
         min_free_bytes: int,
@@ -117,8 +119,8 @@ class HealthChecks:
         missing = [peer.id for peer in status.peers if not peer.connected]
         connected = 1 + len(status.peers) - len(missing)
         reason = (
-            f"waiting for a leader: {connected} of {self._quorum.members} validators connected, "
-            f"{self._quorum.raft_majority} needed"
+            f"waiting for a leader: {connected} of {self._quorum().members} validators connected, "
+            f"{self._quorum().raft_majority} needed"
         )
         if missing:
             reason += f"; not connected: {', '.join(missing)}"
@@ -127,12 +129,12 @@ class HealthChecks:
     def signers(self) -> Finding:
         """Say whether enough validators are connected to reach the signature threshold."""
         status = self._replica.status()
-        connected = 1 + sum(peer.connected for peer in status.peers)
-        if connected >= self._quorum.required_signatures:
+        connected = 1 + sum(p.connected for p in status.peers if p.role == "voter")
+        if connected >= self._quorum().required_signatures:
             return OK
         return Finding(
             False,
-            f"{connected} validators connected, {self._quorum.required_signatures} signatures needed",
+            f"{connected} validators connected, {self._quorum().required_signatures} signatures needed",
             "SN-V099",
         )
 

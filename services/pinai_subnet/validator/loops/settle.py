@@ -55,6 +55,8 @@ class SettleEpochs:
         self._progress = progress
         self._metrics = metrics
         self._refusals: dict[int, int] = {}
+        self._announced = 1
+        """Version of the newest set that RootLayer was told of."""
         self._early: dict[int, int] = {}
         self._patience = Patience(clock=clock)
         self._log = get_logger()
@@ -66,6 +68,7 @@ class SettleEpochs:
         if batch is None:
             self._refusals.clear()
             return False
+        await self._announce_sets(batch.epoch)
         results = await self._submit(batch)
         if len(results) != len(batch.items):
             raise Refused(
@@ -75,6 +78,14 @@ class SettleEpochs:
         self._wait_for_early_items(batch, results)
         await self._record(batch, results)
         return True
+
+    async def _announce_sets(self, epoch: int) -> None:
+        """Tell RootLayer of every set up to this epoch's, before the first batch that it signed."""
+        changes = self._replica.read(lambda ledger: list(ledger.set_changes(self._announced)))
+        for record in changes:
+            if record.signed is not None and record.first_epoch <= epoch:
+                await self._root_layer.follow_set(record.signed, record.first_epoch)
+                self._announced = record.version
 
     async def _submit(self, batch: SignedBatch) -> Sequence[ItemResult]:
         try:
@@ -151,6 +162,9 @@ class SettleEpochs:
             # RootLayer may take later what it refused at first, so a difference is asked about again.
             differs = any(other != said[me] for other in said.values())
             return differs and self._patience.over(("ask again", number), _TAKE_OVER_SECONDS)
+        if ledger.parameters.validator(me) is None:
+            # Its word would not count: it has not joined yet, or is removed.
+            return False
         if leading:
             return True
         before = place(me, [member.id for member in ledger.members()], tuple(said), number)
@@ -162,7 +176,7 @@ class SettleEpochs:
         return self._patience.over(("confirm", number), max(0, spare) * _STEP_SECONDS)
 
     def _batch(self, ledger: Ledger, epoch: EpochState) -> SignedBatch:
-        members = ledger.members()
+        members = ledger.parameters_at(epoch.epoch).validators
         signatures = ledger.signatures(epoch.epoch)
         indexes = [members.index(member) for member, _ in signatures]
         return SignedBatch(
@@ -171,7 +185,9 @@ class SettleEpochs:
             root_hash=epoch.root_hash,
             aggregator_id=self._replica.validator_id,
             completed_at=(epoch.final_at_ms or epoch.sealed_at_ms) // 1000,
-            signatures=tuple((member.address, s.batch_signature) for member, s in signatures),
+            signatures=tuple(
+                (s.signer or member.address, s.batch_signature) for member, s in signatures
+            ),
             signer_bitmap=signer_bitmap(indexes, len(members)),
             total_weight=sum(member.weight for member, _ in signatures),
             items=epoch.items,

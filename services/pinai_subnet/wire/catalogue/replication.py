@@ -297,4 +297,40 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The peer is silent for too long or its host name does not resolve.",
         remedy="Check the peer's process, its endpoint in network.yaml and the network between.",
     ),
+    Entry(
+        code="SN-R060",
+        title="This change of the membership is not possible",
+        cause=(
+            "The member to add exists already or its key belongs to another one, the member to "
+            "change does not exist, or the last voter would go."
+        ),
+        remedy="Look at the members (subnetctl validator list) and correct the command.",
+    ),
+    Entry(
+        code="SN-R061",
+        title="Another change of the membership is under way",
+        cause=(
+            "Members change one at a time, and a new leader first commits an entry of its own: two "
+            "changes at once could make two majorities that do not overlap."
+        ),
+        remedy="Repeat the command in a moment.",
+    ),
+    Entry(
+        code="SN-R062",
+        title="The change would cost the quorum, or the learner is not ready",
+        cause=(
+            "With the members that are connected now, the new group could not commit anything; or "
+            "the learner has not received everything yet."
+        ),
+        remedy=(
+            "Bring absent validators back or remove those first; for a learner, wait until its lag "
+            "is small."
+        ),
+    ),
+    Entry(
+        code="SN-R063",
+        title="Only the leader changes the membership",
+        cause="The validator that was asked does not lead, or lost the leadership just now.",
+        remedy="Ask the leader, which the status names.",
+    ),
 )

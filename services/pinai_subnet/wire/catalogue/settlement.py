@@ -322,4 +322,16 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Nothing while the matcher runs: the batch is sent again. If it goes on, start the matcher and look "
         "for `root_layer_refused_assignment` in its log.",
     ),
+    Entry(
+        code="SN-S054",
+        title="RootLayer was not told of the new validator set",
+        cause="Its HTTP endpoint did not answer, or failed; batches under the new set wait.",
+        remedy="Check rootlayer_http in network.yaml and RootLayer's log; it is tried again.",
+    ),
+    Entry(
+        code="SN-S055",
+        title="RootLayer refused a change of the validator set",
+        cause="It knows another history of sets, or does not follow changes at all.",
+        remedy="Compare its /api/v1/validator-sets with `subnetctl validator list`.",
+    ),
 )

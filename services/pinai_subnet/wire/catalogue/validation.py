@@ -254,4 +254,58 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Check that the data directory belongs to this network. If so, move it away: the "
         "validator fetches the state from the others.",
     ),
+    Entry(
+        code="SN-V110",
+        title="The change of the validator set is not possible",
+        cause="The validator to add is one already, the one to change is none, it is the last one, or the set is full.",
+        remedy="Look at `subnetctl validator list` and correct the command.",
+    ),
+    Entry(
+        code="SN-V111",
+        title="A change of the validator set is malformed",
+        cause="A name, key, endpoint or subnet in it is wrong, or it changes more than it says.",
+        remedy="Make the change with subnetctl and send it unchanged.",
+    ),
+    Entry(
+        code="SN-V112",
+        title="The change was made for another set",
+        cause="The set has changed since, or the change was made for another network.",
+        remedy="Make the change again; approvals of the old one are worth nothing.",
+    ),
+    Entry(
+        code="SN-V113",
+        title="The key is or was another member's",
+        cause="A key that was ever a validator's, or is a matcher's, never becomes another validator's.",
+        remedy="Make a new key: `subnetctl keys new FILE`.",
+    ),
+    Entry(
+        code="SN-V114",
+        title="The proof of possession is wrong",
+        cause="The new key did not sign this change.",
+        remedy="Make the change with the new key at hand.",
+    ),
+    Entry(
+        code="SN-V115",
+        title="The change is not approved",
+        cause="The signature is not a validator's, or not enough validators have approved.",
+        remedy="Let more validators approve: `subnetctl validator approve`.",
+    ),
+    Entry(
+        code="SN-V116",
+        title="Another change of the validator set is under way",
+        cause="One change at a time: it waits for approvals, or for its replica to catch up.",
+        remedy="Finish it, or withdraw it, and repeat the command.",
+    ),
+    Entry(
+        code="SN-V117",
+        title="There is no such change",
+        cause="It was enacted, withdrawn, or never proposed here.",
+        remedy="Look at `subnetctl validator list`.",
+    ),
+    Entry(
+        code="SN-V118",
+        title="This validator does not lead",
+        cause="Only the leader can hand the leadership over.",
+        remedy="Ask the leader, which the status names.",
+    ),
 )
