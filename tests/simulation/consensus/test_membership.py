@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.simulation.consensus.schedule import Schedule, disturb
 from tests.simulation.consensus.simulator import World, peer_of
-from tests.simulation.consensus.test_seeds import disturb
 
 from pinai_subnet.consensus.group import GROUP, Group
 from pinai_subnet.ports.replication import ChangeKind, GroupChange
@@ -80,7 +80,7 @@ def test_membership_changes_under_faults_lose_nothing(seed: int, tmp_path: Path)
         for _ in range(chance.randrange(20, 60)):
             world.run(chance.uniform(0.02, 0.6))
             if chance.random() < 0.5:
-                disturb(world)
+                disturb(world, Schedule(world.seed))
             else:
                 reconnect(world)
             target = chance.choice(world.names)
