@@ -242,6 +242,14 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "unit/validator/test_policy_settings.py::test_a_type_overrides_only_what_it_writes",
     ),
     "policy_config.yaml:matcher.strategy.type": (_MATCHER + "test_the_strategy_can_be_chosen",),
+    "policy_config.yaml:matcher.strategy.ties": (
+        _MATCHER + "test_who_wins_among_equals_can_be_chosen",
+        _AUCTION + "test_spread_ties_give_each_equal_agent_its_share_and_each_intent_one_winner",
+    ),
+    "policy_config.yaml:matcher.strategy.newcomers": (
+        _MATCHER + "test_what_agents_without_history_are_worth_can_be_chosen",
+        _AUCTION + "test_equal_newcomers_stand_beside_the_proven_and_before_those_who_fail",
+    ),
     "policy_config.yaml:matcher.strategy.weights.price": (_AUCTION + "test_weights_are_relative",),
     "policy_config.yaml:matcher.strategy.weights.reputation": (
         _AUCTION + "test_reputation_outweighs_a_small_price_difference",

@@ -94,24 +94,27 @@ class Books:
 def lost_reports(
     network: LocalTestNetwork,
     books: Books,
-    promised: Mapping[str, str],
+    promised: Mapping[str, set[str]],
     pieces: Mapping[str, Piece],
 ) -> list[str]:
     """Return what is missing of the acknowledged reports: at a validator, or settled with the promised result."""
     found: list[str] = []
+    pairs = [(key, report_id) for key, ids in promised.items() for report_id in sorted(ids)]
     for name in network.validators:
         kept = _kept_reports(network, name, {piece.record.agent_id for piece in pieces.values()})
         found += [
             f"{name} has {kept.get(key)} for assignment {key}, the receipt promised {report_id}"
-            for key, report_id in promised.items()
+            for key, report_id in pairs
             if kept.get(key) != report_id
         ]
     results = {
         item.assignment_id: item.result_hash for batch in books.batches for item in batch.items
     }
-    for key, report_id in promised.items():
-        draft = pieces[key].drafts[report_id]
-        if key not in results:
+    for key, report_id in pairs:
+        draft = pieces[key].drafts.get(report_id)
+        if draft is None:
+            found.append(f"a receipt for assignment {key} names {report_id}, which nobody sent")
+        elif key not in results:
             found.append(f"assignment {key} was never settled, the receipt promised {report_id}")
         elif results[key] != draft.result_hash:
             found.append(f"assignment {key} was settled with another result than {report_id}'s")

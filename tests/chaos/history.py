@@ -62,13 +62,16 @@ class Operation:
         )
 
 
-def acknowledged(history: Iterable[Operation]) -> dict[str, str]:
-    """Return every assignment whose report some receipt promised, with the id of that report."""
-    return {
-        operation.key: operation.seen
-        for operation in history
-        if operation.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE)
-    }
+def acknowledged(history: Iterable[Operation]) -> dict[str, set[str]]:
+    """Return every assignment whose report some receipt promised, with the ids of all reports that were promised.
+
+    More than one is a broken promise already: each of them has to be found.
+    """
+    promised: dict[str, set[str]] = {}
+    for operation in history:
+        if operation.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+            promised.setdefault(operation.key, set()).add(operation.seen)
+    return promised
 
 
 def next_acknowledged(history: Iterable[Operation], after: float) -> float | None:

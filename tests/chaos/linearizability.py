@@ -22,9 +22,16 @@ class Violation:
     operations: tuple[Operation, ...]
 
     def __str__(self) -> str:
-        """Return all calls in the order in which they were sent."""
+        """Return the calls that were answered, and those that may explain an answer, in the order of sending."""
+        seen = {one.seen for one in self.operations} - {""}
+        shown = [
+            one
+            for one in self.operations
+            if one.outcome is not Outcome.UNKNOWN or one.kind is Kind.RECORD or one.value in seen
+        ]
         head = f"no order explains the answers about {self.key}"
-        return "\n  ".join([head, *map(str, self.operations)])
+        tail = f"and {len(self.operations) - len(shown)} other calls without an answer"
+        return "\n  ".join([head, *map(str, shown), tail])
 
 
 def violations(history: Iterable[Operation]) -> list[Violation]:

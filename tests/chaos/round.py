@@ -148,13 +148,13 @@ def _round(
         work.stop()
     breaker.until = float("inf")
     breaker.heal()
-    work.after_healing(finding)
+    work.after_healing(finding, breaker)
     finding.facts["converge_seconds"] = round(checks.wait_converged(network), 2)
     finding.add([f"{name} ended by itself" for name in breaker.ended])
     finding.add(_uncoded(network, breaker))
     books = checks.Books(network)
     finding.facts |= {"epochs": len(books.batches), "settled": len(books.settled)}
-    work.judge(finding, books, breaker)
+    work.judge(finding, books)
     finding.add([f"intent {one} was settled twice" for one in books.duplicates()])
     finding.add(list(books.batch_problems()))
     finding.add(list(books.epoch_problems()))
@@ -188,27 +188,27 @@ class _Reports:
     def stop(self) -> None:
         self._load.stop()
 
-    def after_healing(self, finding: Finding) -> None:
+    def after_healing(self, finding: Finding, breaker: Breaker) -> None:
+        """Judge what the clients were told, whatever the ledgers will say."""
         finding.facts["acknowledged_under_faults"] = len(acknowledged(self._load.history))
         self._load.confirm()
-
-    def judge(self, finding: Finding, books: checks.Books, breaker: Breaker) -> None:
         history = self._load.history
-        promised = acknowledged(history)
-        lost = checks.lost_reports(self._network, books, promised, self._load.pieces)
         wrong = violations(history)
         finding.facts |= {
             "operations": len(history),
-            "acknowledged": len(promised),
-            "lost": len(lost),
-            "duplicated": len(books.duplicates()),
+            "acknowledged": len(acknowledged(history)),
             "not_linearizable": len(wrong),
             "answers": dict(sorted(self._load.answers.items())),
         }
-        finding.add(lost)
         finding.add([str(one) for one in wrong])
         times = [next_acknowledged(history, at) for at in breaker.leader_kills]
         finding.failovers = [one for one in times if one is not None]
+
+    def judge(self, finding: Finding, books: checks.Books) -> None:
+        promised = acknowledged(self._load.history)
+        lost = checks.lost_reports(self._network, books, promised, self._load.pieces)
+        finding.facts |= {"lost": len(lost), "duplicated": len(books.duplicates())}
+        finding.add(lost)
 
 
 class _Intents:
@@ -224,10 +224,10 @@ class _Intents:
     def stop(self) -> None:
         self._orders.stop()
 
-    def after_healing(self, finding: Finding) -> None:
+    def after_healing(self, finding: Finding, breaker: Breaker) -> None:
         self._late = self._orders.late()
 
-    def judge(self, finding: Finding, books: checks.Books, breaker: Breaker) -> None:
+    def judge(self, finding: Finding, books: checks.Books) -> None:
         completed = set(self._orders.completed())
         lost = completed ^ set(books.settled)
         finding.facts |= {

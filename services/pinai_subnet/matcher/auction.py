@@ -4,6 +4,7 @@ Scores are whole millionths, so that sums are exact and every machine gets the s
 bids are admitted (see `admission`) or what a good reputation is (see `reputation`).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,24 @@ class Strategy(StrEnum):
     WEIGHTED = "weighted"
 
 
+class Ties(StrEnum):
+    """Who wins among equals."""
+
+    EARLIEST = "earliest"
+    """The bid received first, then the lower bid id."""
+    SPREAD = "spread"
+    """By a digest of intent and agent, so that each equal agent has its share of the intents."""
+
+
+class Newcomers(StrEnum):
+    """What an agent without history is worth."""
+
+    HALF = "half"
+    """Half of the points that history can give: who has delivered is preferred to who has not yet."""
+    EQUAL = "equal"
+    """All of them: history only takes points away from those who fail or are slow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuctionRules:
     """The strategy and its weights. Weights are relative: only their proportion counts."""
@@ -32,7 +51,9 @@ class AuctionRules:
     min_score: float = 0.0
     """Weighted bids below this (0 to 1) do not win; `lowest_price` has no such bar."""
     latency_target_seconds: float = 10.0
-    """Half of the latency points go to an agent that needs this long on average."""
+    """Half of the latency points go to an agent that needs this long on average; with equal newcomers, all of them."""
+    ties: Ties = Ties.EARLIEST
+    newcomers: Newcomers = Newcomers.HALF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +95,13 @@ class Scored:
     """1 is the winner; 0 means below the minimum score."""
 
 
-def rank(candidates: Sequence[Candidate], rules: AuctionRules) -> tuple[Scored, ...]:
-    """Rank the bids, best first; those below the minimum score follow with rank 0.
+def rank(
+    candidates: Sequence[Candidate], rules: AuctionRules, intent_id: str = ""
+) -> tuple[Scored, ...]:
+    """Rank the bids on an intent, best first; those below the minimum score follow with rank 0.
 
-    Ties go to the bid received first, then to the lower bid id, so the order of arrival in the list never matters.
+    Ties go by `rules.ties`, then to the bid received first, then to the lower bid id, so the order of arrival in the
+    list never matters.
     """
     if not candidates:
         return ()
@@ -88,7 +112,14 @@ def rank(candidates: Sequence[Candidate], rules: AuctionRules) -> tuple[Scored, 
     ]
     by_price = rules.strategy is Strategy.LOWEST_PRICE
     bar = 0 if by_price else round(rules.min_score * MILLION)
-    scored.sort(key=lambda pair: _order(pair[0], pair[1], bar, by_price=by_price))
+    scored.sort(
+        key=lambda pair: (
+            *_order(pair[0], pair[1], bar, by_price=by_price),
+            _lot(pair[0], intent_id, rules),
+            pair[0].received_at_ms,
+            pair[0].bid_id,
+        )
+    )
     ranked = []
     place = 0
     for candidate, components in scored:
@@ -111,11 +142,17 @@ def rank(candidates: Sequence[Candidate], rules: AuctionRules) -> tuple[Scored, 
 
 def _order(
     candidate: Candidate, components: tuple[Component, ...], bar: int, *, by_price: bool
-) -> tuple[bool, int, int, str]:
+) -> tuple[bool, int]:
     total = sum(component.points for component in components)
     # Exact prices decide under lowest_price: two large prices may round to the same millionth.
     worth = candidate.price if by_price else -total
-    return (total < bar, worth, candidate.received_at_ms, candidate.bid_id)
+    return (total < bar, worth)
+
+
+def _lot(candidate: Candidate, intent_id: str, rules: AuctionRules) -> bytes:
+    if rules.ties is Ties.EARLIEST:
+        return b""
+    return hashlib.sha256(f"{intent_id}/{candidate.agent_id}".encode()).digest()
 
 
 def _weights(rules: AuctionRules) -> dict[str, float]:
@@ -134,12 +171,16 @@ def _weights(rules: AuctionRules) -> dict[str, float]:
 def _components(
     candidate: Candidate, lowest: int, weights: dict[str, float], rules: AuctionRules
 ) -> tuple[Component, ...]:
+    # Half of it is what an agent without history has.
+    history = 2.0 if rules.newcomers is Newcomers.EQUAL else 1.0
     values = {
         # Relative to the cheapest bid, plus one so that a free bid does not make all others equal.
         "price": (lowest + 1) / (candidate.price + 1),
-        "reputation": _unit(candidate.reputation),
+        "reputation": _unit(history * candidate.reputation),
         "capability": _unit(candidate.capability),
-        "latency": _latency(candidate.latency_seconds, rules.latency_target_seconds),
+        "latency": _unit(
+            history * _latency(candidate.latency_seconds, rules.latency_target_seconds)
+        ),
     }
     return tuple(
         Component(name=name, value=values[name], points=round(weight * values[name] * MILLION))

@@ -172,7 +172,7 @@ class Matcher:
             for bid in case.bids.values()
             if bid.agent_id not in case.excluded
         ]
-        case.ranking = rank(candidates, self._rules.auction)
+        case.ranking = rank(candidates, self._rules.auction, case.intent.intent_id)
         if self._next_bid(case, now_ms) is not None and now_ms < case.assign_by_ms:
             self._tell(case, UpdateType.MATCHED)
         self._tell(case, UpdateType.WINDOW_CLOSED)

@@ -14,7 +14,7 @@ from pydantic import (
 
 from pinai_subnet.matcher.admission import AdmissionRules
 from pinai_subnet.matcher.agents import AgentRules
-from pinai_subnet.matcher.auction import AuctionRules, Strategy
+from pinai_subnet.matcher.auction import AuctionRules, Newcomers, Strategy, Ties
 from pinai_subnet.matcher.cooldown import CoolDownRules
 from pinai_subnet.matcher.eligibility import EligibilityRules
 from pinai_subnet.matcher.reputation import ReputationRules
@@ -143,6 +143,8 @@ class StrategySection(Settings):
 
     type: Strategy = Strategy.WEIGHTED
     weights: WeightsSection = WeightsSection()
+    newcomers: Newcomers = Newcomers.EQUAL
+    ties: Ties = Ties.SPREAD
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     latency_target_seconds: PositiveFloat = 10.0
 
@@ -189,6 +191,8 @@ class MatcherPolicy(Settings):
             latency=weights.latency,
             min_score=self.strategy.min_score,
             latency_target_seconds=self.strategy.latency_target_seconds,
+            ties=self.strategy.ties,
+            newcomers=self.strategy.newcomers,
         )
 
 

@@ -74,7 +74,7 @@ def lost(piece: Piece, promised: str, books: Books, **kept: str) -> list[str]:
     network = StubNetwork(
         {name: {piece.key: kept.get(name.replace("-", "_"), promised)} for name in VALIDATORS}
     )
-    return lost_reports(network, books, {piece.key: promised}, {piece.key: piece})  # type: ignore[arg-type]
+    return lost_reports(network, books, {piece.key: {promised}}, {piece.key: piece})  # type: ignore[arg-type]
 
 
 def test_a_report_that_everybody_holds_and_that_is_settled_is_not_lost(piece: Piece) -> None:
@@ -98,6 +98,21 @@ def test_settling_another_result_than_the_promised_one_is_a_loss(piece: Piece) -
     draft, other = piece.draft(), piece.draft()
     (found,) = lost(piece, draft.report_id, StubBooks(item(piece, other.result_hash)))
     assert "another result" in found
+
+
+def test_a_receipt_for_a_report_that_nobody_sent_is_a_loss(piece: Piece) -> None:
+    (found,) = lost(piece, "invented", StubBooks())
+    assert "nobody sent" in found
+
+
+def test_of_two_promised_reports_one_is_lost(piece: Piece) -> None:
+    first, second = piece.draft(), piece.draft()
+    books = StubBooks(item(piece, second.result_hash))
+    network = StubNetwork({name: {piece.key: second.report_id} for name in VALIDATORS})
+    promised = {piece.key: {first.report_id, second.report_id}}
+    found = lost_reports(network, books, promised, {piece.key: piece})  # type: ignore[arg-type]
+    assert len(found) == len(VALIDATORS) + 1
+    assert all(first.report_id in one for one in found)
 
 
 def test_an_intent_in_two_items_is_a_duplicate(piece: Piece) -> None:

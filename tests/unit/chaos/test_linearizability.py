@@ -194,9 +194,9 @@ def test_only_the_assignments_at_fault_are_named_with_all_their_calls() -> None:
 def test_acknowledged_are_the_reports_that_receipts_name() -> None:
     lost = report("lost", 2, inf, Outcome.UNKNOWN)
     assert acknowledged([ASSIGNED, lost]) == {}
-    assert acknowledged([ASSIGNED, lost, report("two", 4, 5, Outcome.DUPLICATE, "lost")]) == {
-        "a": "lost"
-    }
+    told = report("two", 4, 5, Outcome.DUPLICATE, "lost")
+    assert acknowledged([ASSIGNED, lost, told]) == {"a": {"lost"}}
+    assert acknowledged([ASSIGNED, ONE, told]) == {"a": {"one", "lost"}}
 
 
 def test_failover_is_measured_from_the_moment_to_the_next_fresh_acknowledgement() -> None:

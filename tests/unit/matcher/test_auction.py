@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,10 @@ from pinai_subnet.matcher.auction import (
     MILLION,
     AuctionRules,
     Candidate,
+    Newcomers,
     Scored,
     Strategy,
+    Ties,
     rank,
 )
 from pinai_subnet.protocol.ids import AgentId, BidId
@@ -49,6 +52,8 @@ rules = st.builds(
     capability=st.floats(0, 10),
     latency=st.floats(0, 10),
     min_score=unit,
+    ties=st.sampled_from(Ties),
+    newcomers=st.sampled_from(Newcomers),
 )
 
 
@@ -156,3 +161,38 @@ def test_weights_are_relative() -> None:
 
 def test_no_bids_no_winner() -> None:
     assert rank([], WEIGHTED) == ()
+
+
+def test_spread_ties_give_each_equal_agent_its_share_and_each_intent_one_winner() -> None:
+    """D10: no single agent gets everything, and whoever computes it again finds the same."""
+    spread = dataclasses.replace(WEIGHTED, ties=Ties.SPREAD)
+    names = ("a", "b", "c", "d")
+    wins: Counter[str] = Counter()
+    for number in range(400):
+        bids = [candidate(name, 5, at) for at, name in enumerate(names)]
+        winners = {winner(rank(order, spread, f"0x{number:064x}")) for order in (bids, bids[::-1])}
+        assert len(winners) == 1
+        wins.update(winners)
+    assert set(wins) == set(names)
+    assert min(wins.values()) > 60
+
+
+def test_spread_ties_never_outweigh_a_price() -> None:
+    for strategy in Strategy:
+        spread = AuctionRules(strategy=strategy, ties=Ties.SPREAD)
+        for number in range(50):
+            bids = [candidate("dear", 6), candidate("cheap", 5, 9)]
+            assert winner(rank(bids, spread, str(number))) == "cheap"
+
+
+def test_equal_newcomers_stand_beside_the_proven_and_before_those_who_fail() -> None:
+    equal = dataclasses.replace(WEIGHTED, newcomers=Newcomers.EQUAL)
+    proven = candidate("proven", 5, 1, reputation=0.99, latency_seconds=0.2)
+    ranked = rank([proven, candidate("new", 5, 0)], equal)
+    assert ranked[0].total == ranked[1].total
+    assert winner(ranked) == "new"
+    failing = candidate("failing", 5, 0, reputation=0.4)
+    slow = candidate("slow", 5, 0, latency_seconds=60.0)
+    for worse in (failing, slow):
+        assert winner(rank([worse, candidate("new", 5, 1)], equal)) == "new"
+    assert winner(rank([proven, candidate("new", 5, 0)], WEIGHTED)) == "proven"

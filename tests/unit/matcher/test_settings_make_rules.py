@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pinai_subnet.matcher.auction import Strategy
+from pinai_subnet.matcher.auction import Newcomers, Strategy, Ties
 from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.settings import (
     MatcherPolicy,
@@ -59,6 +59,19 @@ def test_the_strategy_can_be_chosen(strategy: Strategy) -> None:
     """matcher.strategy.type."""
     given = rules(policy={"strategy": {"type": strategy.value}})
     assert given.auction.strategy is strategy
+
+
+@pytest.mark.parametrize("ties", list(Ties))
+def test_who_wins_among_equals_can_be_chosen(ties: Ties) -> None:
+    """matcher.strategy.ties."""
+    assert rules(policy={"strategy": {"ties": ties.value}}).auction.ties is ties
+
+
+@pytest.mark.parametrize("newcomers", list(Newcomers))
+def test_what_agents_without_history_are_worth_can_be_chosen(newcomers: Newcomers) -> None:
+    """matcher.strategy.newcomers."""
+    given = rules(policy={"strategy": {"newcomers": newcomers.value}})
+    assert given.auction.newcomers is newcomers
 
 
 def test_eligibility_is_what_the_policy_says() -> None:
