@@ -95,7 +95,7 @@ NUMBERS: dict[int, tuple[Any, ...]] = {
 }
 
 
-def _nonsense(field: FieldDescriptor, draw: random.Random, texts: Sequence[str]) -> Any:
+def _nonsense(field: Any, draw: random.Random, texts: Sequence[str]) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return draw.randbytes(draw.choice((0, 1, 31, 32, 33, 65)))
     if field.cpp_type in NUMBERS:
@@ -121,7 +121,8 @@ def _call(channel: grpc.Channel, method: MethodDescriptor, payload: bytes) -> gr
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if method.server_streaming:
-            stream: Any = channel.unary_stream(path)(payload, timeout=STREAM_SECONDS)
+            open_stream: Any = channel.unary_stream(path)
+            stream = open_stream(payload, timeout=STREAM_SECONDS)
             for _ in zip(stream, range(3), strict=False):
                 pass
             stream.cancel()

@@ -67,18 +67,23 @@ def test_every_batch_of_ten_epochs_verifies_against_its_signed_digest(
     assert {settled[intent_id] for intent_id in submitted} == {1}
 
 
-def test_every_validator_signs_every_epoch(shared_network: LocalTestNetwork) -> None:
-    """Claim 1 (L1): followers do not fall behind after the first epoch."""
+def test_every_validator_goes_on_signing(shared_network: LocalTestNetwork) -> None:
+    """Claim 1 (L1): followers do not fall behind after the first epoch, also where two signatures are enough."""
     network = shared_network
-    network.wait_all(network.submit_many(WAVE))
-    network.same_ledger()
+    network.wait_all([network.submit()])
+    first = network.get("validator-1", "/api/v1/status")["epochs"]["sealed"]
+    waiting = set(network.validators)
 
-    def signed_all() -> bool:
-        status = network.get("validator-2", "/api/v1/status")
-        sealed = status["epochs"]["sealed"]
-        return sealed > 1 and all(one["signed"] == sealed for one in status["validators"])
+    def all_signed() -> bool:
+        # A slow validator may miss an epoch that was settled without it, but not all of them.
+        network.wait_all(network.submit_many(WAVE))
+        sealed = network.get("validator-2", "/api/v1/status")["epochs"]["sealed"]
+        for number in range(first + 1, sealed + 1):
+            epoch = network.get("validator-2", f"/api/v1/epochs/{number}")
+            waiting.difference_update(one["validator_id"] for one in epoch["signatures"])
+        return not waiting
 
-    wait_until(signed_all, "every validator has signed every epoch")
+    wait_until(all_signed, "every validator has signed an epoch after the first ones")
 
 
 # -- claim 8: the hashes, from HTTP JSON alone and with nothing of the product's code ---------------------------------

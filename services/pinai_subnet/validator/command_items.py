@@ -5,6 +5,7 @@ must not make the command unreadable and so refuse the good ones beside it.
 """
 
 from functools import lru_cache
+from sys import intern
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -139,8 +140,8 @@ def decode_record(record: RecordItem) -> AssignmentRecord:
             matcher=_address(record.matcher),
             signature=record.signature,
         ),
-        agent_id=AgentId(record.agent_id),
-        intent_type=record.intent_type,
+        agent_id=AgentId(intern(record.agent_id)),
+        intent_type=intern(record.intent_type),
         assigned_at=record.assigned_at,
         deadline=record.deadline,
         attempt=record.attempt,
@@ -177,7 +178,7 @@ def decode_report(report: ReportItem) -> ExecutionReport:
         report_id=report.report_id,
         assignment_id=AssignmentId(_hex(report.assignment_id)),
         intent_id=IntentId(_hex(report.intent_id)),
-        agent_id=AgentId(report.agent_id),
+        agent_id=AgentId(intern(report.agent_id)),
         status=report.status,
         result_data=report.result_data,
         timestamp=report.timestamp,
@@ -258,15 +259,17 @@ def decode_verdict(verdict: VerdictItem) -> Verdict:
         key=decode_key(verdict.key),
         report_digest=verdict.report_digest,
         passed=verdict.passed,
-        code=verdict.code,
+        code=intern(verdict.code),
         reason=verdict.reason,
-        rules=verdict.rules,
-        policy_id=verdict.policy_id,
+        rules=tuple(map(intern, verdict.rules)),
+        policy_id=intern(verdict.policy_id),
         signature=verdict.signature,
     )
 
 
+@lru_cache(maxsize=2048)
 def _hex(raw: bytes) -> str:
+    # Record, report and verdicts name the same ids within moments; the ledger then keeps one text, not six.
     return "0x" + raw.hex()
 
 
