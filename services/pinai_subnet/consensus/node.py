@@ -12,6 +12,7 @@ from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
 from pinai_subnet.consensus.durable import DirectoryLock, refuse_marked
+from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
 from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.handshake import Member
@@ -23,7 +24,7 @@ from pinai_subnet.consensus.rejoin import end_rejoin, forgot_votes, rejoining
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
-from pinai_subnet.consensus.transport import Transport, open_listener, split_endpoint
+from pinai_subnet.consensus.transport import Transport
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.replication import (
     GroupChange,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pinai_subnet.ports.replication import Replication
 from pinai_subnet.protocol.errors import Forbidden, SubnetError, WrongState
-from pinai_subnet.protocol.membership import approver, change_digest, order_digest
+from pinai_subnet.protocol.membership import SignedSetChange, approver, change_digest, order_digest
 from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.validator.applied import Reply, ReplyStatus
@@ -70,17 +70,7 @@ def add_membership_routes(
     @router.get("/validator-set")
     async def show_set() -> Document:
         """Return the newest set, the change under way and the replication group."""
-        document = replica.read(_set_document)
-        status = replica.status()
-        document["group"] = [
-            {"id": replica.validator_id, "role": status.membership, "connected": True, "lag": 0},
-            *(
-                {"id": one.id, "role": one.role, "connected": one.connected, "lag": one.lag}
-                for one in status.peers
-            ),
-        ]
-        document["leader_id"] = status.leader_id
-        return document
+        return _present(replica)
 
     @router.get("/validator-set/changes")
     async def list_changes(after: int = 1) -> Document:
@@ -90,19 +80,7 @@ def add_membership_routes(
     @router.post("/validator-set/changes")
     async def propose_change(body: SignedChangeBody) -> Document:
         """Propose a change that at least one member approves of."""
-        signed = body.value()
-        parameters = replica.read(lambda ledger: ledger.parameters)
-        if not signed.approvals:
-            raise Forbidden("SN-V115", "a change is proposed together with a member's approval")
-        for approval in signed.approvals:
-            approver(signed.change, approval, parameters)
-        digest = change_digest(signed.change)
-        await _done(
-            replica,
-            lambda stamp: ProposeSetChange(stamp=stamp, change=signed.change, proof=signed.proof),
-        )
-        for approval in signed.approvals:
-            await _approve(replica, digest, approval)
+        await _propose(replica, body.value())
         return replica.read(_set_document)
 
     @router.post("/validator-set/approvals")
@@ -125,6 +103,35 @@ def add_membership_routes(
         return {"leader_id": replica.status().leader_id, "taken": taken}
 
     app.include_router(router)
+
+
+def _present(replica: Replica) -> Document:
+    document = replica.read(_set_document)
+    status = replica.status()
+    document["group"] = [
+        {"id": replica.validator_id, "role": status.membership, "connected": True, "lag": 0},
+        *(
+            {"id": one.id, "role": one.role, "connected": one.connected, "lag": one.lag}
+            for one in status.peers
+        ),
+    ]
+    document["leader_id"] = status.leader_id
+    return document
+
+
+async def _propose(replica: Replica, signed: SignedSetChange) -> None:
+    parameters = replica.read(lambda ledger: ledger.parameters)
+    if not signed.approvals:
+        raise Forbidden("SN-V115", "a change is proposed together with a member's approval")
+    for approval in signed.approvals:
+        approver(signed.change, approval, parameters)
+    digest = change_digest(signed.change)
+    await _done(
+        replica,
+        lambda stamp: ProposeSetChange(stamp=stamp, change=signed.change, proof=signed.proof),
+    )
+    for approval in signed.approvals:
+        await _approve(replica, digest, approval)
 
 
 async def _approve(replica: Replica, digest: bytes, approval: bytes) -> None:
