@@ -152,6 +152,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _AGENT_RULES + "test_the_book_forgets_the_longest_unseen_first",
     ),
     "matcher.yaml:docs": _DOCS,
+    "network.yaml:genesis": (
+        "e2e/test_membership.py::test_three_become_five_and_three_again_under_load_and_a_key_is_rotated",
+    ),
     "network.yaml:subnet_id": _OTHER_NETWORK,
     "network.yaml:chain.chain_id": _DOMAIN,
     "network.yaml:chain.intent_manager": _DOMAIN,

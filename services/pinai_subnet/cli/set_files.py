@@ -4,6 +4,7 @@ Asks nobody and decides nothing. The files before a change stay beside the new o
 """
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,9 +47,10 @@ def write_network(
     comment = rest.partition("\n")[0]
     tail = rest[rest.index("\nmatchers:") :]
     entries = "".join(_entry(member) for member in members)
-    if "\ngenesis:" not in tail:
+    unchanged = re.sub(r"(?m)^genesis: \[\].*\n?", "", tail)
+    if "\ngenesis:" not in unchanged:
         first = "".join(_literal(member) for member in genesis)
-        tail = tail.rstrip("\n") + "\n" + _GENESIS + first
+        tail = unchanged.rstrip("\n") + "\n" + _GENESIS + first
     _replace(path, f"{head}\nvalidators:{comment}\n{entries.rstrip()}{tail}", mode=0o600)
 
 

@@ -114,19 +114,19 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code="SN-C125",
-        title="The change would stop the network",
+        title="the change would stop the network",
         cause="With the validators that are here now, the new set could not elect or finalise.",
         remedy="Bring absent validators back first, or remove those instead.",
     ),
     Entry(
         code="SN-K022",
-        title="No validator's key is here",
+        title="no validator's key is here",
         cause="The command needs a signature that no key in this .env can make.",
         remedy="Run it on the host of a validator.",
     ),
     Entry(
-        code="SN-N407",
-        title="The effect of a command was not seen in time",
+        code="SN-N408",
+        title="the effect of a command was not seen in time",
         cause="The change was sent, but the running network does not show it yet.",
         remedy="Look at `subnetctl validator list` and the logs; repeating the command is safe.",
     ),
