@@ -20,7 +20,7 @@ from pinai_subnet.cli.local_network import Member, members
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.runtime.dotenv import read_dotenv
 
-START_SECONDS = 40
+START_SECONDS = 120
 BLOCK = re.compile(
     r"^(?P<code>SN-[A-Z]\d{3}) (?P<message>.+?)(?:\n  where: (?P<where>.+?))?\n  fix:   (?P<fix>.+)$",
     re.DOTALL,
@@ -203,7 +203,7 @@ def subnetctl(*words: str, **variables: str) -> Ended:
     return Ended(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
-def wait_for(what: str, found: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_for(what: str, found: Callable[[], bool], *, seconds: float = 90) -> None:
     """Poll until something holds, or fail naming it."""
     deadline = time.monotonic() + seconds
     while not found():
@@ -214,7 +214,7 @@ def wait_for(what: str, found: Callable[[], bool], *, seconds: float = 30) -> No
 def probe(address: str, path: str) -> tuple[int, str]:
     """Return status and text of one GET; (0, error) where nothing answers."""
     try:
-        answer = httpx.get(f"http://{address}{path}", timeout=5)
+        answer = httpx.get(f"http://{address}{path}", timeout=15)
     except httpx.HTTPError as error:
         return 0, type(error).__name__
     return answer.status_code, answer.text
