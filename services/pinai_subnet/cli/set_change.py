@@ -182,7 +182,7 @@ def wait_for(
     say: Callable[[str], None],
     timeout_seconds: float = 60.0,
 ) -> Present:
-    """Wait until the running network shows an effect; raise `Unreachable` SN-N407 when it does not."""
+    """Wait until the running network shows an effect; raise `Unreachable` SN-N419 when it does not."""
     deadline = time.monotonic() + timeout_seconds
     reason = "it did not happen"
     while time.monotonic() < deadline:
@@ -194,7 +194,7 @@ def wait_for(
         except DependencyError as error:
             reason = str(error)
         time.sleep(POLL_SECONDS)
-    raise Unreachable("SN-N407", f"not seen within {timeout_seconds:.0f} s: {what}; {reason}")
+    raise Unreachable("SN-N419", f"not seen within {timeout_seconds:.0f} s: {what}; {reason}")
 
 
 def order(session: Session, present: Present, name: str, subject: str) -> dict[str, Any]:

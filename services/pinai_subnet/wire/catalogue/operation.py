@@ -125,7 +125,7 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Run it on the host of a validator.",
     ),
     Entry(
-        code="SN-N407",
+        code="SN-N419",
         title="The effect of a command was not seen in time",
         cause="The change was sent, but the running network does not show it yet.",
         remedy="Look at `subnetctl validator list` and the logs; repeating the command is safe.",
