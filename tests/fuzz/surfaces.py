@@ -28,7 +28,7 @@ from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.signing_record import SigningIntent
 from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.errors import SubnetError
-from pinai_subnet.protocol.ids import bytes32
+from pinai_subnet.protocol.ids import Address, bytes32
 from pinai_subnet.validator import snapshot_codec
 from pinai_subnet.validator.command_bodies import KINDS
 from pinai_subnet.validator.command_codec import VERSION, decode_command, encode_command
@@ -181,7 +181,12 @@ def _command(data: bytes) -> None:
     snapshot = machine.snapshot()
     machine.restore(snapshot)
     assert machine.snapshot() == snapshot
-    decode_command(data, _history().parameters)
+    decode_command(data, _history().parameters.subnet_id, _keys_of)
+
+
+def _keys_of(name: str) -> tuple[Address, ...]:
+    found = _history().ledger.proposer(name)
+    return () if found is None else found[1]
 
 
 def _command_seeds() -> list[bytes]:

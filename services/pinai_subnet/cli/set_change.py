@@ -59,6 +59,7 @@ def present_set(session: Session) -> Present:
     apis = session.validators()
     by_name = {api.name: api for api in apis}
     failure: DependencyError | None = None
+    found: Present | None = None
     for first in apis:
         api = first
         try:
@@ -70,8 +71,15 @@ def present_set(session: Session) -> Present:
             failure = error
             continue
         members = tuple(MemberBody(**one).value() for one in document["members"])
-        return Present(version=document["version"], members=members, document=document, api=api)
-    raise failure or Unreachable("SN-N401", "no validator answers")
+        present = Present(version=document["version"], members=members, document=document, api=api)
+        if present.leader_id == api.name:
+            return present
+        # Who was removed, or is cut off, knows no leader and may be behind: somebody else may know better.
+        if found is None or present.version > found.version:
+            found = present
+    if found is None:
+        raise failure or Unreachable("SN-N401", "no validator answers")
+    return found
 
 
 def quorum(session: Session, members: Sequence[ValidatorIdentity]) -> Quorum:

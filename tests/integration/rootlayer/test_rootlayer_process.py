@@ -462,7 +462,7 @@ async def test_the_openapi_document_describes_the_messages_that_are_really_serve
     assert {parameter["name"] for parameter in listing} == {
         field.json_name for field in service_pb2.GetIntentsRequest.DESCRIPTOR.fields
     }
-    assert len(document["paths"]) == 12
+    assert len(document["paths"]) == 13
     operations = [op["operationId"] for path in document["paths"].values() for op in path.values()]
     assert len(operations) == len(set(operations))
 

@@ -227,4 +227,4 @@ def test_unknown_fields_of_any_depth_are_refused_alike(depth: int, where: str) -
     if where == "envelope":
         data = data[:1] + b"\x95" + data[2:] + deep
     with pytest.raises(InvalidInput, match="SN-V001"):
-        decode_command(data, parameters())
+        decode_command(data, SUBNET, keys_of)

@@ -142,7 +142,10 @@ def test_epoch_that_was_sealed_before_keeps_its_set_and_threshold() -> None:
     world.sign(1, by=0)
     world.sign(1, by=1)
     assert before.final_at_ms is not None
-    world.verified(record(2))
+    world.assign(record(2))
+    world.send(report(record(2)))
+    for by in (0, 1):
+        world.judge(record(2), report(record(2)), by=by)
     assert world.ledger.counts()[Stage.VERIFIED] == 0, "three verdicts are needed now"
     world.judge(record(2), report(record(2)), by=3)
     world.seal()
