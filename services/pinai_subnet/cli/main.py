@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from pinai_subnet.bootstrap.version import version_text
-from pinai_subnet.cli import config, demo, explain, initialise, intents, keys, members, network
+from pinai_subnet.cli import (
+    backup,
+    config,
+    demo,
+    explain,
+    initialise,
+    intents,
+    keys,
+    members,
+    network,
+)
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
@@ -33,6 +43,7 @@ app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.add_typer(backup.app, name="backup")
 
 
 @app.command("version")

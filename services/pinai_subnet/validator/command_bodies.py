@@ -29,6 +29,7 @@ from pinai_subnet.validator.commands import (
     Command,
     Expire,
     ItemSettlement,
+    Mark,
     ReceiveReports,
     RecordAssignments,
     RecordSettlement,
@@ -156,6 +157,16 @@ class ExpireBody(Struct, array_like=True, frozen=True, forbid_unknown_fields=Tru
         return Expire(stamp=_stamp_value(self.stamp))
 
 
+class MarkBody(Struct, array_like=True, frozen=True):
+    """Content of `Mark`."""
+
+    stamp: _Stamp
+
+    def value(self) -> Command:
+        """Return the command."""
+        return Mark(stamp=_stamp_value(self.stamp))
+
+
 Body = (
     AssignmentsBody
     | ReportsBody
@@ -164,6 +175,7 @@ Body = (
     | SignatureBody
     | SettlementBody
     | ExpireBody
+    | MarkBody
 )
 
 KINDS: dict[int, type[Body]] = {
@@ -174,6 +186,7 @@ KINDS: dict[int, type[Body]] = {
     5: SignatureBody,
     6: SettlementBody,
     7: ExpireBody,
+    16: MarkBody,
 }
 """The kinds of command as the envelope numbers them; numbers are never used again."""
 
@@ -207,7 +220,9 @@ def _body(command: Command) -> Body:
             return _epoch_body(stamp, command)
 
 
-def _epoch_body(stamp: _Stamp, command: Seal | RecordSignature | RecordSettlement | Expire) -> Body:
+def _epoch_body(
+    stamp: _Stamp, command: Seal | RecordSignature | RecordSettlement | Expire | Mark
+) -> Body:
     match command:
         case Seal():
             return SealBody(
@@ -227,6 +242,8 @@ def _epoch_body(stamp: _Stamp, command: Seal | RecordSignature | RecordSettlemen
             return SettlementBody(stamp, command.epoch, results)
         case Expire():
             return ExpireBody(stamp)
+        case Mark():
+            return MarkBody(stamp)
 
 
 def _stamp_value(stamp: _Stamp) -> Stamp:

@@ -114,6 +114,13 @@ class Expire:
     stamp: Stamp
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Change nothing, but let every validator note the digest of its whole state here: a backup is taken at a mark."""
+
+    stamp: Stamp
+
+
 Command = (
     RecordAssignments
     | ReceiveReports
@@ -122,4 +129,5 @@ Command = (
     | RecordSignature
     | RecordSettlement
     | Expire
+    | Mark
 )

@@ -15,6 +15,7 @@ from pinai_subnet.validator.applied import Applied, Reply, ReplyStatus
 from pinai_subnet.validator.commands import (
     Command,
     Expire,
+    Mark,
     ReceiveReports,
     RecordAssignments,
     RecordSettlement,
@@ -118,7 +119,7 @@ class Ledger(LedgerView):
                 return (self._dispatch_single(turn, command),)
 
     def _dispatch_single(
-        self, turn: Turn, command: Seal | RecordSignature | RecordSettlement | Expire
+        self, turn: Turn, command: Seal | RecordSignature | RecordSettlement | Expire | Mark
     ) -> Reply:
         match command:
             case Seal():
@@ -129,6 +130,8 @@ class Ledger(LedgerView):
                 return self._settlement.record(turn, command)
             case Expire():
                 return self._retention.expire(turn)
+            case Mark():
+                return turn.accepted()
 
     def _each(
         self, turn: Turn, items: tuple[_Item, ...], rule: Callable[[Turn, _Item], Reply]
