@@ -15,6 +15,7 @@ from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
+from pinai_subnet.bootstrap.validator_identity import watch_identity
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
@@ -91,6 +92,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     )
     checks.add_to(process.health, service.progress)
     await _start_log(process, service)
+    process.loop("watch_identity", watch_identity(service.replication))
     for name, loop in service.loops().items():
         process.loop(name, loop)
     listening = await _serve(process, configuration, service, cluster_id)
@@ -175,6 +177,7 @@ def _replicated_log(
         state_machine=machine,
         signer=configuration.signer,
         options=replication_options(configuration.settings.replication),
+        guard=configuration.guard,
     )
 
 

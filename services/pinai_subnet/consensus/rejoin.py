@@ -12,11 +12,14 @@ from pathlib import Path
 import msgspec
 
 from pinai_subnet.consensus.durable import sync_directory
+from pinai_subnet.consensus.fence import FILE_NAME as FENCE
 from pinai_subnet.consensus.meta import MetaFile
 from pinai_subnet.consensus.segment import segment_serials
 from pinai_subnet.ports.errors import DependencyError, Refused
 
 _MARK = "REJOIN"
+_LOST = "term and vote lost\n"
+_FOUNDING = "never had an entry\n"
 
 
 def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
@@ -38,15 +41,33 @@ def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
         if error.code == "SN-R004":
             raise
         meta = None
-    (directory / _MARK).write_text("term and vote kept\n" if meta else "term and vote lost\n")
+    (directory / _MARK).write_text("term and vote kept\n" if meta else _LOST)
     for path in sorted(directory.iterdir()):
-        if path.is_file() and path.name not in {"lock", _MARK, damaged.name}:
+        if path.is_file() and path.name not in {"lock", FENCE, _MARK, damaged.name}:
             path.rename(target / path.name)
     if meta is not None:
         meta_file.store(msgspec.structs.replace(meta, durable_serial=0, durable_offset=0))
     damaged.unlink(missing_ok=True)
     sync_directory(directory)
     return target
+
+
+def untouched(directory: Path) -> bool:
+    """Whether the directory never held a log: no segment, no snapshot, no term and vote, no mark of damage."""
+    names = ("meta", "snapshot", "DAMAGED", _MARK)
+    return not segment_serials(directory) and not any((directory / name).exists() for name in names)
+
+
+def begin_empty(directory: Path, *, forgotten: bool) -> None:
+    """Begin an untouched directory without a vote: as a founder, or as a member that has forgotten everything."""
+    (directory / _MARK).write_text(_LOST if forgotten else _FOUNDING)
+    sync_directory(directory)
+
+
+def founding(directory: Path) -> bool:
+    """Whether this member waits for either all others, as new as itself, or a network that exists already."""
+    mark = directory / _MARK
+    return mark.exists() and mark.read_text() == _FOUNDING
 
 
 def rejoining(directory: Path) -> bool:

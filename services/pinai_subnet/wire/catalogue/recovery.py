@@ -4,6 +4,26 @@ from pinai_subnet.wire.catalogue.entry import Entry
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
+        code="SN-K010",
+        title="Identity active elsewhere",
+        cause="Another process with this validator's key takes part in the network: a copied directory, or the same "
+        "member started on two hosts.",
+        remedy="Stop one of the two. If the other one is lost or out of reach, start this one with `--takeover`.",
+    ),
+    Entry(
+        code="SN-K011",
+        title="Identity taken over",
+        cause="Another process with this validator's key was started with `--takeover`; this one may not take part "
+        "any more.",
+        remedy="Do not start this copy again. To give the identity back to it, start it with `--takeover`.",
+    ),
+    Entry(
+        code="SN-R019",
+        title="Member without its memory",
+        cause="The others know this validator as one that held data, and its data directory is empty.",
+        remedy="Put the data back if it still exists. Otherwise start the validator once with `--rejoin-empty`.",
+    ),
+    Entry(
         code="SN-R070",
         title="Backup damaged",
         cause="The file is cut, changed or no backup, or its state is not the one its header names.",
