@@ -104,7 +104,10 @@ def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twic
     (data / "validator-3").rename(data / "validator-3-new-life")
     (Path(restored["moved_aside"]) / "validator-3").rename(data / "validator-3")
     network.start("validator-3", wait=False)
-    wait_until(lambda: "SN-R040" in network.log("validator-3"), "the old cluster is refused")
+    wait_until(
+        lambda: any("SN-R040" in network.log(name) for name in network.validators),
+        "the old cluster is refused",
+    )
     network.wait_all(network.submit_many(1), "COMPLETED")
 
 

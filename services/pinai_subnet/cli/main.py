@@ -17,6 +17,7 @@ from pinai_subnet.cli import (
     keys,
     members,
     network,
+    recover,
 )
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
@@ -38,6 +39,7 @@ app.command("down")(network.down)
 app.command("status")(network.status)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
+app.command("recover")(recover.recover)
 app.command("agents")(members.agents)
 app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")

@@ -139,6 +139,8 @@ class ReplicatedLog(Replication):
             self._apply_guard()
             refuse_marked(self._directory)
             self._check_rejoin()
+            rejoins = rejoining(self._directory) and not founding(self._directory)
+            self._life = msgspec.structs.replace(self._life, rejoins=rejoins)
             self._engine = self._build()
             self._engine.may_vote = not rejoining(self._directory)
         except BaseException:
@@ -153,14 +155,12 @@ class ReplicatedLog(Replication):
         empty = untouched(self._directory)
         if guard.rejoin_empty and (self._directory / "DAMAGED").exists():
             prepare_rejoin(self._directory, cluster=self._cluster_id, node=self._me.id)
-        elif empty and self._others:
+        elif (empty and self._others) or (guard.rejoin_empty and founding(self._directory)):
             begin_empty(self._directory, forgotten=guard.rejoin_empty)
         self._fence = Fence(self._directory / FENCE, fsync=self._options.fsync)
         if guard.takeover:
             self._fence.take_over(self._life.since_ms)
-        self._life = msgspec.structs.replace(
-            self._life, claim_ms=self._fence.own_claim_ms, rejoins=guard.rejoin_empty
-        )
+        self._life = msgspec.structs.replace(self._life, claim_ms=self._fence.own_claim_ms)
 
     def _check_rejoin(self) -> None:
         if rejoining(self._directory) and not self._others:

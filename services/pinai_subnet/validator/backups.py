@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 
 import msgspec
 
@@ -21,8 +22,10 @@ from pinai_subnet.validator.backup_file import (
     statement_digest,
 )
 from pinai_subnet.validator.commands import Mark, Stamp
+from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.marks import Marks, StateMark
 from pinai_subnet.validator.replica import Replica
+from pinai_subnet.validator.snapshot_codec import encode_snapshot
 
 _ASK_EVERY_SECONDS = 0.05
 _ASK_SECONDS = 5.0
@@ -159,6 +162,29 @@ class Backups:
             if answer is not None or self._clock.monotonic() > deadline:
                 return answer if answer is None or answer.validator_id == member.id else None
             await self._clock.sleep(_ASK_EVERY_SECONDS)
+
+
+def unsigned_backup(
+    ledger: Ledger, parameters: NetworkParameters, *, term: int, version: str, taken_at_ms: int
+) -> Backup:
+    """Return a backup of a ledger that nobody vouches for: what a recovery found, for restoring elsewhere."""
+    state = encode_snapshot(ledger)
+    header = BackupHeader(
+        format=FORMAT,
+        software=version,
+        taken_at_ms=taken_at_ms,
+        taken_by="recovery",
+        subnet_id=parameters.subnet_id,
+        cluster_id=parameters.subnet_id,
+        index=ledger.index,
+        term=term,
+        history_digest=ledger.state_digest(),
+        content_digest=sha256(state).digest(),
+        size=len(state),
+        parameters=_plain(parameters),
+        signatures=(),
+    )
+    return Backup(header=header, state=state)
 
 
 def _plain(parameters: NetworkParameters) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.integration.consensus.cluster import (
     CLUSTER,
     FAST,
@@ -67,15 +69,22 @@ class Group:
         await asyncio.gather(*(node.barrier(timeout_seconds=20) for node in self.nodes.values()))
 
 
+@pytest.fixture
+async def group(tmp_path: Path) -> AsyncIterator[Group]:
+    """Members that are stopped whatever happens."""
+    members = Group(tmp_path)
+    yield members
+    await members.stop()
+
+
 def failure(node: ReplicatedLog) -> str:
     return (node.status().failure or "")[:7]
 
 
 async def test_a_copy_on_another_host_is_refused_and_takes_over_when_told_to(
-    tmp_path: Path,
+    group: Group, tmp_path: Path
 ) -> None:
     """Operators row 5, for the identity that dials and for the one that is dialled."""
-    group = Group(tmp_path)
     for number in range(3):
         await group.start(number)
     await group.working()
@@ -109,12 +118,10 @@ async def test_a_copy_on_another_host_is_refused_and_takes_over_when_told_to(
         (tmp_path / f"{name}-copy").rename(tmp_path / name)
         back = await group.start(number)
         await back.barrier(timeout_seconds=20)
-    await group.stop()
 
 
-async def test_a_group_is_founded_only_by_all_of_its_members(tmp_path: Path) -> None:
+async def test_a_group_is_founded_only_by_all_of_its_members(group: Group, tmp_path: Path) -> None:
     """Operators row 29: two empty directories of three are no network yet."""
-    group = Group(tmp_path)
     await group.start(0)
     await group.start(1)
     await asyncio.sleep(3 * OPTIONS.election_max_seconds)
@@ -123,12 +130,12 @@ async def test_a_group_is_founded_only_by_all_of_its_members(tmp_path: Path) -> 
     await group.start(2)
     await group.working()
     assert not any(rejoining(tmp_path / name) for name in ("v0", "v1", "v2"))
-    await group.stop()
 
 
-async def test_a_lost_majority_does_not_found_the_network_again(tmp_path: Path) -> None:
+async def test_a_lost_majority_does_not_found_the_network_again(
+    group: Group, tmp_path: Path
+) -> None:
     """Operators row 29: bootstrapping twice is refused as long as one member remembers."""
-    group = Group(tmp_path)
     for number in range(3):
         await group.start(number)
     await group.working()
@@ -143,14 +150,12 @@ async def test_a_lost_majority_does_not_found_the_network_again(tmp_path: Path) 
         await group.start(number, guard=Guard(rejoin_empty=True))
     await asyncio.sleep(OPTIONS.rejoin_wait_seconds + 3 * OPTIONS.election_max_seconds)
     assert not any(node.status().has_quorum for node in group.nodes.values())
-    await group.stop()
 
 
 async def test_a_member_that_lost_its_directory_comes_back_without_a_vote_when_told_so(
-    tmp_path: Path,
+    group: Group, tmp_path: Path
 ) -> None:
     """Operators row 26."""
-    group = Group(tmp_path)
     for number in range(3):
         await group.start(number)
     await group.working()
@@ -165,12 +170,12 @@ async def test_a_member_that_lost_its_directory_comes_back_without_a_vote_when_t
     # With its vote back it is half of the quorum that is left.
     await group.stop("v2")
     await group.working()
-    await group.stop()
 
 
-async def test_a_paused_process_does_not_keep_its_successor_out(tmp_path: Path) -> None:
+async def test_a_paused_process_does_not_keep_its_successor_out(
+    group: Group, tmp_path: Path
+) -> None:
     """A dead process's connection ends within the lease; its successor waits that long and no longer."""
-    group = Group(tmp_path)
     for number in range(3):
         await group.start(number)
     await group.working()
@@ -178,4 +183,3 @@ async def test_a_paused_process_does_not_keep_its_successor_out(tmp_path: Path) 
     again = await group.start(2)
     await again.barrier(timeout_seconds=20)
     assert failure(again) == ""
-    await group.stop()

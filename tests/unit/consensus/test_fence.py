@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinai_subnet.consensus.fence import Fence, Gate, Life
@@ -78,6 +78,7 @@ def test_a_memory_of_a_newer_format_is_refused_and_kept(tmp_path: Path) -> None:
     assert (tmp_path / "fence").read_bytes() == b'{"format": 2}'
 
 
+@settings(deadline=None)
 @given(LIVES, LIVES)
 def test_of_two_lives_exactly_one_gives_up(one: Life, other: Life) -> None:
     if one != other and one.instance != other.instance:

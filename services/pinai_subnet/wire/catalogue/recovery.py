@@ -134,4 +134,16 @@ ENTRIES: tuple[Entry, ...] = (
         "invention.",
         remedy="Take or use another backup. `restore --i-know` accepts it on your own responsibility.",
     ),
+    Entry(
+        code="SN-R088",
+        title="Nothing to recover from",
+        cause="No data directory of this home holds an intact log.",
+        remedy="Restore the newest backup with `subnetctl backup restore`.",
+    ),
+    Entry(
+        code="SN-R089",
+        title="A validator still runs",
+        cause="Its data directory is to be replaced, and its process is alive.",
+        remedy="Stop it with `subnetctl down`, then run the command again.",
+    ),
 )
