@@ -1,4 +1,4 @@
-"""Disasters on real processes: a lost quorum, a copied identity, a lost directory, a downgrade; each has its way back."""
+"""Disasters on real processes: a lost quorum, a copied identity, a lost directory, a downgrade."""
 
 import json
 import shutil

@@ -15,7 +15,7 @@ from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
-from pinai_subnet.bootstrap.validator_identity import watch_identity
+from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
@@ -92,9 +92,8 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     )
     checks.add_to(process.health, service.progress)
     await _start_log(process, service)
-    process.loop("watch_identity", watch_identity(service.replication))
     for name, loop in service.loops().items():
-        process.loop(name, loop)
+        process.loop(name, told_as_misconfigured(loop))
     listening = await _serve(process, configuration, service, cluster_id)
     _join_registry(process, configuration)
     get_logger().info(

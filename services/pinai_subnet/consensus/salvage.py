@@ -29,7 +29,7 @@ def salvage(directory: Path, *, cluster: str, node: str) -> Salvaged:
 
     Raises `Damaged` where the files are not intact, SN-R012 where there are none.
     """
-    if not segment_serials(directory):
+    if not directory.is_dir() or not segment_serials(directory):
         raise Damaged("SN-R012", f"{directory} holds no log")
     with tempfile.TemporaryDirectory(prefix="salvage-", dir=directory.parent) as scratch:
         copy = Path(scratch) / "log"

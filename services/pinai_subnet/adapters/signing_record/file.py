@@ -52,7 +52,8 @@ class FileSigningRecord(SigningRecord):
         """Open or create the store of this key.
 
         Raises `Damaged` SN-K103 when the file is not intact, `Refused` SN-K104 when it is another key's or another
-        process has it open and SN-K106 when a newer build wrote it. `keep` epochs can be repeated after a compaction, which happens above `compact_above`.
+        process has it open, and SN-K106 when a newer build wrote it. `keep` epochs can be repeated after a compaction,
+        which happens above `compact_above`.
         """
         self._path = path
         self._address = address
