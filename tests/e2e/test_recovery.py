@@ -5,7 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,29 @@ def _validator(
         timeout=120,
         check=False,
     )
+
+
+@contextmanager
+def _background(
+    network: LocalTestNetwork, name: str, *options: str, **variables: str
+) -> Iterator[None]:
+    """Run one validator beside the network for the length of the block."""
+    member = network.members[name]
+    environment = network.session.environment
+    own = {key: environment[source] for key, source in member.secrets.items()}
+    data = {"DATA_DIR": str(network.home.data.resolve())}
+    with (network.home.logs / f"{name}-beside.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 (our own executable and words)
+            [*member.command(network.home), *options],
+            env=public_environment(environment) | own | data | variables,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def test_after_a_lost_quorum_the_network_goes_on_from_the_survivor(make_network: Make) -> None:
@@ -105,6 +129,16 @@ def test_a_copied_identity_is_refused_and_takes_over_when_told_to(make_network: 
     assert "--takeover" in second.stderr
     assert network.ready("validator-3")
 
+    with _background(network, "validator-3", "--takeover", **elsewhere):
+        wait_until(lambda: "SN-K011" in network.log("validator-3"), "the fenced one is told")
+        wait_until(lambda: not network.ready("validator-3"), "the fenced one has ended")
+
+        def follows() -> bool:
+            peers = network.get("validator-1", "/api/v1/status")["replication"]["peers"]
+            return any(peer["id"] == "validator-3" and peer["connected"] for peer in peers)
+
+        wait_until(follows, "the taker is in its place")
+
 
 def test_a_validator_without_its_data_comes_back_only_when_told_to(make_network: Make) -> None:
     """Operators row 26: amnesia is found by the others, and healed from them."""
@@ -117,6 +151,13 @@ def test_a_validator_without_its_data_comes_back_only_when_told_to(make_network:
     assert amnesiac.returncode == MISCONFIGURED
     assert "SN-R019" in amnesiac.stderr
     assert "--rejoin-empty" in amnesiac.stderr
+    with _background(network, "validator-2", "--rejoin-empty"):
+        wait_until(lambda: network.ready("validator-2"), "it is back")
+        network.wait_all(network.submit_many(CHANGES), "COMPLETED")
+        network.same_ledger()
+        assert network.get("validator-2", "/api/v1/status")["double_signs"] == 0
+        mark = network.home.data / "validator-2" / "log" / "REJOIN"
+        wait_until(lambda: not mark.exists(), "it has its vote back")
 
 
 def _newer_database(directory: Path) -> Path:
