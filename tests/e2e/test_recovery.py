@@ -60,7 +60,7 @@ def _background(
     own = {key: environment[source] for key, source in member.secrets.items()}
     data = {"DATA_DIR": str(network.home.data.resolve())}
     with (network.home.logs / f"{name}-beside.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 (our own executable and words)
+        process = subprocess.Popen(
             [*member.command(network.home), *options],
             env=public_environment(environment) | own | data | variables,
             stdout=log,
