@@ -24,6 +24,7 @@ from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
 from pinai_subnet.consensus.rejoin import (
+    Founders,
     begin_empty,
     end_rejoin,
     forgot_votes,
@@ -106,23 +107,25 @@ class ReplicatedLog(Replication):
             self._rejoining = asyncio.create_task(self._rejoin(), name="rejoin_group")
 
     async def _rejoin(self) -> None:
-        """Earn the vote: hold all that was committed before this member came, or found the group."""
+        """Earn the vote: hold all that was committed before this member came, or found the group; see `rejoin`."""
         engine = self._require_engine()
         new = founding(self._directory)
         if not new:
             _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
             if forgot_votes(self._directory):
                 await asyncio.sleep(self._options.rejoin_wait_seconds)
+        founders = Founders(len(self._others), wait_seconds=self._options.rejoin_wait_seconds)
         while not engine.may_vote:
-            lives = engine.links().lives()
-            if new and all(life is not None and life.empty for life in lives.values()):
-                await self._take_vote(engine, 0)
-            elif new and not any(life is not None and not life.empty for life in lives.values()):
-                await asyncio.sleep(_LOOK_SECONDS)
-            else:
+            lives = [life for life in engine.links().lives().values() if life is not None]
+            if not new or any(not life.empty for life in lives):
                 with contextlib.suppress(Unreachable):
                     index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
                     await self._take_vote(engine, index)
+                continue
+            if founders.complete(len(lives), monotonic()):
+                await self._take_vote(engine, 0)
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _take_vote(self, engine: Engine, index: int) -> None:
         await asyncio.to_thread(end_rejoin, self._directory)

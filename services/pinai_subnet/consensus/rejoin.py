@@ -18,6 +18,7 @@ from pinai_subnet.consensus.segment import segment_serials
 from pinai_subnet.ports.errors import DependencyError, Refused
 
 _MARK = "REJOIN"
+_FOUND_SECONDS = 2.0
 _LOST = "term and vote lost\n"
 _FOUNDING = "never had an entry\n"
 
@@ -84,3 +85,27 @@ def end_rejoin(directory: Path) -> None:
     """Give the member its vote back, durably."""
     (directory / _MARK).unlink(missing_ok=True)
     sync_directory(directory)
+
+
+class Founders:
+    """Decides when a group is founded by members that all hold nothing.
+
+    At once when they are all there; by a majority after a while in which none that holds something could be reached.
+    """
+
+    def __init__(self, others: int, *, wait_seconds: float) -> None:
+        """`others` is how many members the group has besides this one."""
+        self._others = others
+        self._wait_seconds = min(wait_seconds, _FOUND_SECONDS)
+        self._majority_since: float | None = None
+
+    def complete(self, connected: int, now: float) -> bool:
+        """Whether the group may be founded with so many others connected now, all of them empty."""
+        if connected == self._others:
+            return True
+        if (1 + connected) * 2 <= 1 + self._others:
+            self._majority_since = None
+            return False
+        if self._majority_since is None:
+            self._majority_since = now
+        return now - self._majority_since >= self._wait_seconds

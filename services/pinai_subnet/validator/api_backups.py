@@ -57,7 +57,9 @@ def _require_operator(
     host = request.client.host if request.client else ""
     if host in _LOOPBACK and "x-forwarded-for" not in headers:
         return
-    signer = verifier.verify(headers, f"POST {BACKUPS_PATH}", lambda: Forms(python=None, go=lambda: None))
+    signer = verifier.verify(
+        headers, f"POST {BACKUPS_PATH}", lambda: Forms(python=None, go=lambda: None)
+    )
     if signer is None or parameters.validator_at(signer) is None:
         raise Forbidden(
             "SN-R077",
