@@ -1,6 +1,6 @@
 """Frames between the members of the group, driven by the engine's loop. No pickle, no utility clients.
 
-Of two members, the one with the greater id dials. A connection counts only after the handshake;
+Of two members, the one with the greater id dials first. A connection counts only after the handshake;
 everything else that reaches the listener is closed with a logged reason. `poll` is one turn of the
 loop and the only place where this node waits: frames leave before it waits, and a frame that
 promises durability leaves only after the journal's sync.
@@ -13,7 +13,6 @@ import random
 import selectors
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
 from pysyncobj.monotonic import monotonic
@@ -21,8 +20,19 @@ from pysyncobj.node import Node
 from pysyncobj.transport import Transport as EngineTransport
 
 from pinai_subnet.consensus.connection import Connection
+from pinai_subnet.consensus.endpoint import split_endpoint
+from pinai_subnet.consensus.fence import Fence, Gate, Life
 from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
-from pinai_subnet.consensus.messages import PROMISES, Message, Ping, decode, encode, from_engine
+from pinai_subnet.consensus.link import Link, tell
+from pinai_subnet.consensus.messages import (
+    PROMISES,
+    Message,
+    Ping,
+    Refusal,
+    decode,
+    encode,
+    from_engine,
+)
 from pinai_subnet.consensus.names import NameLookup
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.repeats import Repeats
@@ -37,45 +47,8 @@ _FIRST_RETRY_SECONDS = 0.05
 _SIGN_OF_LIFE_SECONDS = 0.05
 _STABLE_SECONDS = 2.0
 """A connection that lived this long starts the back-off anew; one that breaks at once does not."""
+_LEASE_MARGIN_SECONDS = 2.0
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
-
-
-def split_endpoint(endpoint: str) -> tuple[str, int]:
-    """Return host and port of `host:port` or `[v6]:port`; raise `Refused` SN-R005 for anything else."""
-    host, colon, port = endpoint.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise Refused("SN-R005", f"{endpoint!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-def open_listener(endpoint: str) -> socket.socket:
-    """Bind exactly the given endpoint and listen; raise `Refused` SN-R005 if that is not possible."""
-    host, port = split_endpoint(endpoint)
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=64)
-    except OSError as error:
-        raise Refused(
-            "SN-R005", f"cannot listen on {endpoint}: {error.strerror or error}"
-        ) from error
-    listener.setblocking(False)
-    return listener
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """What this node knows about reaching one peer."""
-
-    node: Node
-    peer: Peer
-    dials: bool
-    connection: Connection | None = None
-    """The proven connection."""
-    attempt: Connection | None = None
-    failures: int = 0
-    retry_at: float = 0.0
-    heard_at: float | None = None
-    told_at: float = 0.0
 
 
 class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no types
@@ -89,6 +62,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         listener: socket.socket,
         options: ReplicationOptions,
         sync: Callable[[], None],
+        fence: Fence | None = None,
     ) -> None:
         """Take over the listener; nothing is accepted or dialled before the first `poll`."""
         super().__init__(None, None, [])
@@ -97,12 +71,14 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._member = member
         self._options = options
         self._sync = sync
+        lease = options.connection_timeout_seconds + _LEASE_MARGIN_SECONDS
+        self._gate = Gate(fence or Fence(), lease_seconds=lease)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._invited = dict(member.others)
         """Whom this node's own configuration names: counts as long as the group does not know this node, or is lost."""
         self._links = {
-            node.id: _Link(node, member.others[node.id], member.me.id > node.id) for node in nodes
+            node.id: Link(node, member.others[node.id], member.me.id > node.id) for node in nodes
         }
         self._unproven: set[Connection] = set()
         self._unsent: set[Connection] = set()
@@ -142,13 +118,13 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         for name, peer in wanted.items():
             link = links.get(name)
             if link is None:
-                links[name] = _Link(Node(name), peer, self._member.me.id > name)
+                links[name] = Link(Node(name), peer, self._member.me.id > name)
             elif link.peer != peer:
                 link.peer, link.failures, link.retry_at = peer, 0, 0.0
         # Other threads look at it: it is replaced, never changed.
         self._links = links
 
-    def _forget(self, link: _Link) -> None:
+    def _forget(self, link: Link) -> None:
         for connection in (link.attempt, link.connection):
             if connection is not None:
                 self._drop(connection, "SN-R048", "no member any more")
@@ -181,6 +157,11 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         """Whether a proven connection to that peer exists."""
         link = self._links.get(node_id)
         return link is not None and link.connection is not None
+
+    def remember_members(self) -> None:
+        """Take note that the connected peers hold a part of the log."""
+        for name, life in self.lives().items():
+            self._gate.met(name, life)
 
     def heard_at(self, node_id: str) -> float | None:
         """Return the monotonic time of the last complete message from that peer."""
@@ -325,7 +306,10 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if link is None or link.connection is not connection:
             return
         link.heard_at = monotonic()
-        if not isinstance(message, Ping):
+        if isinstance(message, Refusal):
+            self._gate.heed(link.peer.id, message, monotonic())
+            self._drop(connection, message.code, message.reason)
+        elif not isinstance(message, Ping):
             self._onMessageReceived(link.node, message)
 
     def _tell_partial(self, connection: Connection) -> None:
@@ -343,14 +327,29 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if link is None:
             self._drop(connection, "SN-R041", f"{peer.id!r} is no member any more")
             return
+        if refusal := link.against(connection, self._gate):
+            self._refuse(connection, refusal)
+            return
         self._unproven.discard(connection)
         if link.attempt is connection:
             link.attempt = None
         if link.connection is not None:
-            self._drop(link.connection, "SN-R048", "replaced by a newer connection")
+            if farewell := link.farewell(connection, self._gate):
+                self._refuse(link.connection, farewell)
+            else:
+                self._drop(link.connection, "SN-R048", "replaced by a newer connection")
         link.connection, link.heard_at = connection, monotonic()
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> None:
+        with contextlib.suppress(OSError):
+            tell(connection, refusal)
+        self._drop(connection, refusal.code, refusal.reason)
+
+    def lives(self) -> dict[str, Life | None]:
+        """Return which process of each peer is connected; None for a peer that is not."""
+        return {name: link.life() for name, link in list(self._links.items())}
 
     def _drop(self, connection: Connection, code: str, reason: str) -> None:
         self._unproven.discard(connection)
@@ -376,14 +375,14 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._note_failure(link, code, reason)
         self._back_off(link)
 
-    def _note_failure(self, link: _Link, code: str, reason: str) -> None:
+    def _note_failure(self, link: Link, code: str, reason: str) -> None:
         """Log the first failure and the lasting one: a peer that is down is one fact, not one a second."""
         refused = code not in {"SN-R047", "SN-R048", "SN-R049"}
         if link.failures in {0, 10} or (refused and link.failures % 100 == 0):
             level = _log.warning if refused or link.failures else _log.info
             level("raft_peer_not_reached", peer=link.peer.id, code=code, reason=reason)
 
-    def _back_off(self, link: _Link) -> None:
+    def _back_off(self, link: Link) -> None:
         ceiling = self._options.reconnect_max_seconds
         wait = min(ceiling, _FIRST_RETRY_SECONDS * 2 ** min(link.failures, 16))
         link.failures += 1
@@ -394,15 +393,16 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def _maintain(self, now: float) -> None:
         for link in list(self._links.values()):
             if link.connection is not None:
+                link.missed_since = now
                 self._keep_alive(link.connection, link, now)
             elif link.attempt is not None:
                 self._expire(link.attempt, now)
-            elif link.dials and now >= link.retry_at:
+            elif link.may_dial(now) and now >= link.retry_at:
                 self._dial(link)
         for connection in list(self._unproven):
             self._expire(connection, now)
 
-    def _keep_alive(self, connection: Connection, link: _Link, now: float) -> None:
+    def _keep_alive(self, connection: Connection, link: Link, now: float) -> None:
         if now - connection.received_at > self._options.connection_timeout_seconds:
             self._drop(connection, "SN-R049", "silent for too long")
         elif now - connection.sent_at > _PING_SECONDS and not connection.backlog:
@@ -412,7 +412,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if now - connection.opened_at > self._options.handshake_timeout_seconds:
             self._drop(connection, "SN-R047", "no handshake in time")
 
-    def _dial(self, link: _Link) -> None:
+    def _dial(self, link: Link) -> None:
         host, port = split_endpoint(link.peer.endpoint)
         found = self._names.find(host, port)
         if found is None:
