@@ -121,6 +121,11 @@ class Breaker:
             return bool(answer.json()["replication"]["has_quorum"])
         return False
 
+    def settle(self, name: str) -> None:
+        """Wait until a validator belongs to a majority again, but not past the end."""
+        while not self.over and not self._takes_part(name):
+            self.sleep(0.1, 0.2)
+
     def start(self, *names: str) -> None:
         """Start these again without waiting for them."""
         self.note(f"start {' '.join(names)}")

@@ -52,6 +52,9 @@ def _killing(count: int) -> Fault:
         for name in victims:
             breaker.start(name)
             breaker.sleep(0.0, 0.5)
+        if count == 1:
+            # One at a time: a majority takes part at every moment.
+            breaker.settle(victims[0])
         breaker.sleep(1.0, 4.0)
 
     return step
