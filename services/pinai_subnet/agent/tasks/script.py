@@ -60,6 +60,7 @@ class _Output:
     data: bytes
     error_text: bytes
     overflow: bool
+    launcher_status: int
     verdict: Mapping[str, Any]
 
 
@@ -154,6 +155,7 @@ class Script(Handler):
                 data=data,
                 error_text=errors,
                 overflow=len(data) > self._limits.output_bytes,
+                launcher_status=process.returncode or 0,
                 verdict=_verdict(verdict_in),
             )
         except TimeoutError as exc:
@@ -181,7 +183,11 @@ class Script(Handler):
         if "refused" in verdict:
             raise TaskFailed("SN-M532", str(verdict["refused"]))
         if "exit_code" not in verdict:
-            raise TaskFailed("SN-M533", "the command ended without a verdict")
+            complaint = output.error_text.decode(errors="replace").strip()[-500:]
+            raise TaskFailed(
+                "SN-M537",
+                f"the launcher ended with status {output.launcher_status} and without a verdict: {complaint}",
+            )
         usage = ResourceUsage(
             cpu_ms=int(verdict["cpu_ms"]),
             memory_mb=int(verdict["memory_mb"]),

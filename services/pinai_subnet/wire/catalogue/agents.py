@@ -140,4 +140,12 @@ ENTRIES: tuple[Entry, ...] = (
         cause="tasks.script.commands names a command that this host has not in /usr/bin or /bin.",
         remedy="Install the command, or take it out of the list in agent.yaml.",
     ),
+    Entry(
+        code="SN-M537",
+        title="The command's launcher was ended",
+        cause="The process that watches over the command ended before it could say how the command "
+        "did: something killed it, for instance the command itself or the system for want of memory.",
+        remedy="The message holds its status (a negative one is a signal); look at the host's "
+        "memory and at what the command does, then send the intent again.",
+    ),
 )
