@@ -368,6 +368,31 @@ class LocalTestNetwork:
             epochs += [row["epoch"] for row in rows]
         return [self.get("rootlayer", f"/api/v1/batches/{epoch}") for epoch in epochs]
 
+    def wait_told(self, ids: Sequence[str]) -> None:
+        """Wait until nothing more will be told of these ended intents: every validator judged, signed and saw it settled.
+
+        A threshold of them is enough to end an intent; the others follow a moment later.
+        """
+        everybody = set(self.validators)
+
+        def told(one: str) -> bool:
+            story = collect(self.session, one)
+            signers = [
+                {signature["validator_id"] for signature in epoch["signatures"]}
+                for epoch in story["epochs"].values()
+            ]
+            return (
+                bool(signers)
+                and all(
+                    "SETTLED" in attempt["times_ms"]
+                    and {verdict["validator_id"] for verdict in attempt["verdicts"]} == everybody
+                    for attempt in story["attempts"]
+                )
+                and all(found == everybody for found in signers)
+            )
+
+        wait_until(lambda: all(told(one) for one in ids), "the whole story of every intent is told")
+
     def same_ledger(self) -> None:
         """Wait until every validator holds the same ledger."""
 

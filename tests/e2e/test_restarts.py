@@ -151,6 +151,7 @@ def test_a_graceful_restart_of_everything_keeps_all_history(network: LocalTestNe
     """L21, C4: SIGTERM to all, start again: old intents are still explained alike, new ones finalise."""
     old = network.submit_many(3)
     network.wait_all(old)
+    network.wait_told(old)
     network.same_ledger()
     before = [network.story(one).splitlines() for one in old]
     batches = network.batches()

@@ -87,6 +87,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         clock=process.clock,
         directory=directory,
         min_free_bytes=configuration.settings.health.min_free_mb * 1_048_576,
+        caught_up=service.caught_up.check,
     )
     checks.add_to(process.health, service.progress)
     await _start_log(process, service)

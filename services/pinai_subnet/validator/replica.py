@@ -55,9 +55,9 @@ class Replica:
         """Run a short query on the ledger as this node has it. It must copy what it keeps and change nothing."""
         return self._machine.read(query)
 
-    async def current(self) -> None:
+    async def current(self, *, timeout_seconds: float | None = None) -> None:
         """Return when this node has applied everything that was acknowledged before the call."""
-        await self._replication.barrier(timeout_seconds=self._timeout_seconds)
+        await self._replication.barrier(timeout_seconds=timeout_seconds or self._timeout_seconds)
 
     async def propose(self, build: Callable[[Stamp], Command]) -> Sequence[Reply]:
         """Put one command into the log and return the ledger's replies.

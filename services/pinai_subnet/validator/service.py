@@ -33,6 +33,7 @@ from pinai_subnet.validator.feed import EventFeed
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.loops.archive import ArchiveChanges, Changes
+from pinai_subnet.validator.loops.catch_up import CatchUp
 from pinai_subnet.validator.loops.duty import Duty
 from pinai_subnet.validator.loops.expire import ExpireOverdue
 from pinai_subnet.validator.loops.follow import FollowSet
@@ -122,6 +123,7 @@ class ValidatorService:
             replica=self.replica, archive=self._archive, catch_up=self._archiving.catch_up
         )
         self.progress = _progress(world)
+        self.caught_up = CatchUp(replica=self.replica)
         self.feed.on_events(self.reception.arrivals.on_events)
         self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
 
@@ -137,7 +139,7 @@ class ValidatorService:
             replica=self.replica, feed=self.feed, clock=self.world.clock, metrics=self.metrics
         )
         duties = {duty.name: duty.run for duty in self._duties()}
-        return {"observe_replication": observer.run, **duties}
+        return {"observe_replication": observer.run, "catch_up": self.caught_up.run, **duties}
 
     async def drain(self) -> None:
         """Let whoever waits for a receipt have it, then archive what is left; without a quorum not for long."""

@@ -14,11 +14,12 @@ from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus
 from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
-from pinai_subnet.runtime.health import Health, Progress
+from pinai_subnet.runtime.health import OK, Health, Progress
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.feed import EventFeed
 from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.loops.catch_up import CatchUp
 from pinai_subnet.validator.loops.observe import HealthChecks, Observer
 from pinai_subnet.validator.loops.register import RegisterValidator
 from pinai_subnet.validator.metrics import ValidatorMetrics
@@ -71,6 +72,7 @@ def scene(tmp_path: Path) -> Any:
             clock=clock,
             directory=directory,
             min_free_bytes=0,
+            caught_up=lambda: OK,
         )
         progress = Progress(clock=clock, within_seconds=5, what="signatures", code="SN-V094")
         checks.add_to(health, {"sign": progress})
@@ -195,3 +197,44 @@ async def test_a_validator_stays_registered_and_leaves_at_the_end() -> None:
     await asyncio.wait_for(running, 5)
     assert registry.calls[0] == "register validator-1 h:1"
     assert registry.calls[-1] == "unregister"
+
+
+class Log:
+    """A log that has no leader for the first barriers."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.now = replace(GOOD, applied_index=19, commit_index=22)
+
+    def status(self) -> ReplicationStatus:
+        return self.now
+
+    async def current(self, *, timeout_seconds: float) -> None:
+        assert timeout_seconds > 0
+        if self.failures:
+            self.failures -= 1
+            raise Unreachable("SN-R023", "no leader")
+
+
+async def test_a_started_validator_is_ready_after_it_has_caught_up() -> None:
+    """Ready one entry too early, it would deny what it acknowledged before its restart."""
+    log = Log(failures=2)
+    duty = CatchUp(replica=log)  # type: ignore[arg-type]
+    before = duty.check()
+    assert (before.ok, before.code) == (False, "SN-V106")
+    assert "19" in before.reason
+    assert "22" in before.reason
+    stop = Stop()
+    running = asyncio.create_task(duty.run(stop))
+    async with asyncio.timeout(5):
+        while not duty.check().ok:
+            await asyncio.sleep(0.01)
+    assert log.failures == 0
+    stop.set()
+    await running
+
+
+def test_a_node_outside_the_set_has_nothing_to_catch_up_with() -> None:
+    log = Log(failures=0)
+    log.now = replace(GOOD, membership="outsider")
+    assert CatchUp(replica=log).check().ok  # type: ignore[arg-type]

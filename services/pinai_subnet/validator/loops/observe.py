@@ -88,6 +88,7 @@ class HealthChecks:
         clock: Clock,
         directory: DataDirectory,
         min_free_bytes: int,
+        caught_up: Callable[[], Finding],
     ) -> None:
         """Below `min_free_bytes` the validator says that it cannot finalise, before writes begin to fail."""
         self._replica = replica
@@ -95,11 +96,13 @@ class HealthChecks:
         self._clock = clock
         self._directory = directory
         self._min_free_bytes = min_free_bytes
+        self._caught_up = caught_up
 
     def add_to(self, health: Health, progress: dict[str, Progress]) -> None:
         """Register all checks; `progress` holds the duties whose standstill speaks against finalising."""
         health.add("alive", "replication", self.engine)
         health.add("ready", "leader", self.leader)
+        health.add("ready", "caught_up", self._caught_up)
         health.add("able_to_finalise", "signers", self.signers)
         health.add("able_to_finalise", "clock", self.clock)
         health.add("able_to_finalise", "disk", self.disk)

@@ -336,6 +336,14 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Start the validator with --id and one of the ids in network.yaml.",
     ),
     Entry(
+        code="SN-V106",
+        title="Catching up",
+        cause="The validator started a moment ago, or with a ledger far behind the others, and "
+        "has not applied yet what was acknowledged before its start.",
+        remedy="Wait; if the entry named in the reason stands still, check the links to the "
+        "other validators: /api/v1/status lists each peer.",
+    ),
+    Entry(
         code="SN-V105",
         title="A validator reported another answer of RootLayer",
         cause="A majority of the validators was given one answer for an epoch, the named "
