@@ -369,7 +369,7 @@ class LocalTestNetwork:
         return [self.get("rootlayer", f"/api/v1/batches/{epoch}") for epoch in epochs]
 
     def wait_told(self, ids: Sequence[str]) -> None:
-        """Wait until nothing more will be told of these ended intents: all validators judged, signed and saw it settled.
+        """Wait until no more is told of these ended intents: all validators judged, signed and saw it settled.
 
         A threshold of them is enough to end an intent; the others follow a moment later.
         """
