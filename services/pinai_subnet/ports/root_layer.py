@@ -9,6 +9,7 @@ from pinai_subnet.protocol.batches import BatchItem
 from pinai_subnet.protocol.ids import Address, IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.protocol.membership import SignedSetChange
+from pinai_subnet.protocol.set_starts import SetStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,11 @@ class RootLayer(Protocol):
         """Hand over one final batch; one result per item, same order. Exactly-once effect per (subnet, epoch)."""
         ...
 
-    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
-        """Tell RootLayer of a change of the validator set, before the first batch under it; in order, repeatable."""
+    async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> None:
+        """Tell RootLayer of changes of the validator set, before the first batch under them; in order, repeatable.
+
+        `start` proves from which epochs they count.
+        """
         ...
 
     async def close(self) -> None:

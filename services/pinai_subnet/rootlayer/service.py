@@ -1,6 +1,7 @@
 """The use cases of RootLayer behind both gRPC and HTTP. Decoding and words of the wire are the api's business."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +13,9 @@ from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.errors import InvalidInput, NotFound, SubnetError
 from pinai_subnet.protocol.ids import IntentId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
+from pinai_subnet.protocol.membership import SignedSetChange
 from pinai_subnet.protocol.network import NetworkParameters
+from pinai_subnet.protocol.set_starts import SetStart
 from pinai_subnet.rootlayer import recording
 from pinai_subnet.rootlayer.assigning import check_assignment
 from pinai_subnet.rootlayer.events import (
@@ -36,7 +39,7 @@ from pinai_subnet.rootlayer.subscriptions import Hub, Subscription
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite import SqliteDatabase
-from pinai_subnet.wire.set_changes import SignedChangeBody
+from pinai_subnet.wire.set_changes import SignedChangeBody, signed_document
 
 R = TypeVar("R")
 
@@ -96,21 +99,28 @@ class RootLayerService:
         )
         for (document,) in rows:
             body = SignedChangeBody.model_validate_json(document)
-            known = self._sets.check(body.value(), body.first_epoch)
-            if known is not None:
-                self._sets.add(known)
+            self._sets.restore(body.value(), body.first_epoch)
 
-    async def follow_set(self, body: SignedChangeBody) -> int:
-        """Take the next signed change of the validator set; return the newest version. Repeating one is harmless."""
+    async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> int:
+        """Take the next signed changes of the validator set; return the newest version. Repeating is harmless."""
         async with self._following:
-            known = await asyncio.to_thread(self._sets.check, body.value(), body.first_epoch)
-            if known is not None:
-                row = (known.version, body.model_dump_json())
+            before = start.headers[0].header.epoch - 1 if start.headers else 0
+            subnet_id = self._network.subnet_id
+            digest = await self._database.read(
+                lambda connection: batch_rows.find_digest(connection, subnet_id, before)
+            )
+            settled = set() if digest is None else {before}
+            made = await asyncio.to_thread(self._sets.check, changes, start, settled=settled)
+            if made:
+                rows = [(known.version, _document(known)) for known in made]
                 await self._database.write(
                     lambda connection: (
-                        connection.execute("INSERT INTO validator_sets VALUES (?, ?)", row).rowcount
+                        connection.executemany(
+                            "INSERT INTO validator_sets VALUES (?, ?)", rows
+                        ).rowcount
                     )
                 )
+            for known in made:
                 self._sets.add(known)
                 self._log.info(
                     "validator_set_followed",
@@ -388,3 +398,9 @@ async def _checked(
 
 def _items(group: SignedBatch | RefusedBatch) -> int:
     return group.items if isinstance(group, RefusedBatch) else len(group.items)
+
+
+def _document(known: KnownSet) -> str:
+    if known.signed is None:
+        raise ValueError("the first set is not stored")
+    return json.dumps(signed_document(known.signed, known.first_epoch))

@@ -115,6 +115,8 @@ class EpochState:
     """Before the EIP-191 prefix."""
     header: Header
     header_hash: bytes
+    ledger_digest: bytes = b""
+    """What `header.state_root` folds in; empty for an epoch that an older build sealed."""
     signatures: dict[ValidatorId, EpochSignature] = field(default_factory=dict)
     strays: dict[ValidatorId, Stray] = field(default_factory=dict)
     """The first thing of each member that signed something else than this epoch."""

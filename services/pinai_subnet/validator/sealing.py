@@ -183,6 +183,7 @@ class Sealing:
             ),
             header=header,
             header_hash=header_hash(header),
+            ledger_digest=ledger.digest,
         )
 
     def _count(

@@ -15,9 +15,9 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.state import LedgerState
 
-VERSION = 3
-_READ = (2, 3)
-"""Version 2 knows no sets of validators after the first."""
+VERSION = 4
+_READ = (2, 3, 4)
+"""Version 2 knows no sets of validators after the first, 3 no ledger digests of epochs."""
 
 _HEAD = 1 + 32
 

@@ -1,5 +1,6 @@
 """Changes of the validator set as JSON: the one form in which validators, RootLayer and tools exchange them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +14,9 @@ from pinai_subnet.protocol.membership import (
     change_digest,
 )
 from pinai_subnet.protocol.network import ValidatorIdentity
+from pinai_subnet.protocol.set_starts import SealedHeader, SetStart
 from pinai_subnet.protocol.signatures import address_of
+from pinai_subnet.wire.codec.checkpoints import header_from_bytes, header_to_bytes
 
 _TEXT = 256
 
@@ -81,6 +84,38 @@ class SignedChangeBody(_Body):
         )
 
 
+class HeaderBody(_Body):
+    """A checkpoint header and what opens its state root."""
+
+    header: str = Field(max_length=4096)
+    ledger_digest: str = Field(max_length=80)
+
+
+class FollowBody(_Body):
+    """Changes in order, and the headers that show from which epochs they count."""
+
+    changes: list[SignedChangeBody] = Field(max_length=64)
+    headers: list[HeaderBody] = Field(max_length=512)
+    signatures: list[str] = Field(max_length=64)
+
+    def signed_changes(self) -> list[SignedSetChange]:
+        """Return the changes; raise `InvalidInput` for malformed parts."""
+        return [change.value() for change in self.changes]
+
+    def start(self) -> SetStart:
+        """Return what proves the first epochs; raise `InvalidInput` for malformed parts."""
+        return SetStart(
+            headers=tuple(
+                SealedHeader(
+                    header=header_from_bytes(unhexed(one.header, "header")),
+                    ledger_digest=unhexed(one.ledger_digest, "ledger_digest"),
+                )
+                for one in self.headers
+            ),
+            signatures=tuple(unhexed(one, "signatures") for one in self.signatures),
+        )
+
+
 def unhexed(text: str, field: str) -> bytes:
     """Return the bytes of hex digits; raise `InvalidInput` SN-V111 for anything else."""
     try:
@@ -118,6 +153,21 @@ def signed_document(signed: SignedSetChange, first_epoch: int) -> dict[str, Any]
         "proof": "0x" + signed.proof.hex(),
         "approvals": ["0x" + approval.hex() for approval in signed.approvals],
         "first_epoch": first_epoch,
+    }
+
+
+def follow_document(changes: Sequence[SignedSetChange], start: SetStart) -> dict[str, Any]:
+    """Return changes and their start as `FollowBody` reads them."""
+    return {
+        "changes": [signed_document(signed, 0) for signed in changes],
+        "headers": [
+            {
+                "header": "0x" + header_to_bytes(one.header).hex(),
+                "ledger_digest": "0x" + one.ledger_digest.hex(),
+            }
+            for one in start.headers
+        ],
+        "signatures": ["0x" + signature.hex() for signature in start.signatures],
     }
 
 

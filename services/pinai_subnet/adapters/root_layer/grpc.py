@@ -21,6 +21,7 @@ from pinai_subnet.protocol.request_signing import (
     TIMESTAMP_HEADER,
     root_layer_digest,
 )
+from pinai_subnet.protocol.set_starts import SetStart
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.wire.codec.assignments import encode_assignment
@@ -33,7 +34,7 @@ from pinai_subnet.wire.pb.rootlayer import (
     service_pb2,
     service_pb2_grpc,
 )
-from pinai_subnet.wire.set_changes import signed_document
+from pinai_subnet.wire.set_changes import follow_document
 
 PAGE_SIZE = 100
 """The largest page RootLayer gives."""
@@ -202,15 +203,13 @@ class GrpcRootLayer(RootLayer):
             for ack in answer.results
         )
 
-    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
-        """Post a set change over HTTP: the protocol has no call for it."""
+    async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> None:
+        """Post set changes over HTTP: the protocol has no call for them."""
         if self._sets_url is None:
             return
         try:
             async with httpx.AsyncClient(timeout=self._call_timeout) as client:
-                answer = await client.post(
-                    self._sets_url, json=signed_document(signed, first_epoch)
-                )
+                answer = await client.post(self._sets_url, json=follow_document(changes, start))
         except httpx.HTTPError as exc:
             raise Unreachable("SN-S054", f"{self._sets_url}: {type(exc).__name__}") from exc
         if answer.is_server_error:

@@ -24,7 +24,7 @@ from pinai_subnet.wire.pb.rootlayer import (
     service_pb2,
     validation_pb2,
 )
-from pinai_subnet.wire.set_changes import SignedChangeBody
+from pinai_subnet.wire.set_changes import FollowBody
 from pinai_subnet.wire.status import http_problem
 
 M = TypeVar("M", bound=Message)
@@ -198,10 +198,10 @@ def _add_queries(app: FastAPI, endpoint: Endpoint) -> None:
 
 
 def _add_sets(app: FastAPI, service: RootLayerService) -> None:
-    """Follow the validator set: each change proves itself by the approvals of the set before it."""
+    """Follow the validator set: changes prove themselves by approvals, their first epoch by signed headers."""
 
-    async def follow_set(body: SignedChangeBody) -> dict[str, int]:
-        return {"version": await service.follow_set(body)}
+    async def follow_sets(body: FollowBody) -> dict[str, int]:
+        return {"version": await service.follow_sets(body.signed_changes(), body.start())}
 
     async def list_sets() -> dict[str, Any]:
         return {
@@ -219,7 +219,7 @@ def _add_sets(app: FastAPI, service: RootLayerService) -> None:
         }
 
     path = "/api/v1/validator-sets"
-    app.add_api_route(path, follow_set, methods=["POST"], summary="Follow a signed set change")
+    app.add_api_route(path, follow_sets, methods=["POST"], summary="Follow signed set changes")
     app.add_api_route(path, list_sets, methods=["GET"], summary="List the validator sets")
 
 

@@ -86,7 +86,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE validator_sets (
         version  INTEGER PRIMARY KEY,
-        document TEXT NOT NULL -- the signed change that made it, as it was received
+        document TEXT NOT NULL -- the signed change that made it, and its first epoch as its headers show
     ) STRICT;
     """,
 )

@@ -15,6 +15,7 @@ from pinai_subnet.protocol.quorum import signer_bitmap
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.health import Progress
 from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.validator.announcing import unannounced
 from pinai_subnet.validator.applied import ReplyStatus
 from pinai_subnet.validator.commands import ItemSettlement, RecordSettlement
 from pinai_subnet.validator.ledger import Ledger
@@ -81,11 +82,10 @@ class SettleEpochs:
 
     async def _announce_sets(self, epoch: int) -> None:
         """Tell RootLayer of every set up to this epoch's, before the first batch that it signed."""
-        changes = self._replica.read(lambda ledger: list(ledger.set_changes(self._announced)))
-        for record in changes:
-            if record.signed is not None and record.first_epoch <= epoch:
-                await self._root_layer.follow_set(record.signed, record.first_epoch)
-                self._announced = record.version
+        found = self._replica.read(lambda ledger: unannounced(ledger, self._announced, epoch))
+        if found is not None:
+            await self._root_layer.follow_sets(found.changes, found.start)
+            self._announced = found.changes[-1].change.version
 
     async def _submit(self, batch: SignedBatch) -> Sequence[ItemResult]:
         try:

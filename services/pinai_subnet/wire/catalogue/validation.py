@@ -308,4 +308,10 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Only the leader can hand the leadership over.",
         remedy="Ask the leader, which the status names.",
     ),
+    Entry(
+        code="SN-V119",
+        title="The headers do not prove from which epoch a set counts",
+        cause="A set of validators was announced to RootLayer without signed headers that lead to its first epoch.",
+        remedy="Compare the sender's `subnetctl validator list` with the others'; the leader announces sets itself.",
+    ),
 )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
 from pinai_subnet.protocol.checkpoints import Header
 from pinai_subnet.protocol.errors import InvalidInput
 from pinai_subnet.protocol.ids import SubnetId, parse_bytes32
@@ -78,6 +80,20 @@ def decode_header(message: checkpoint_pb2.CheckpointHeader) -> Header:
         aux_hash=_hash(message.aux_hash, "aux_hash"),
         version=message.version,
     )
+
+
+def header_to_bytes(header: Header) -> bytes:
+    """Return a header as one byte string."""
+    return encode_header(header).SerializeToString(deterministic=True)
+
+
+def header_from_bytes(data: bytes) -> Header:
+    """Return the header of `header_to_bytes`; raise `InvalidInput` for anything else."""
+    try:
+        message = checkpoint_pb2.CheckpointHeader.FromString(data)
+    except DecodeError as error:
+        raise InvalidInput("SN-V090", "the bytes are no checkpoint header") from error
+    return decode_header(message)
 
 
 def decode_submission(message: validator_pb2.SignatureSubmission) -> SignatureClaim:
