@@ -51,6 +51,20 @@ class ValidatorMetrics:
         self.peer_lag = metrics.gauge(
             "peer_lag", "entries", "Entries that a peer is behind the leader", labels=("peer",)
         )
+        self.disk_free = metrics.gauge(
+            "disk_free", "bytes", "Free space of the data directory's file system"
+        )
+        self.disk_free_ratio = metrics.gauge(
+            "disk_free", "ratio", "Free space of the data directory's file system as a part of it"
+        )
+        self.disk_full_in = metrics.gauge(
+            "disk_full_in",
+            "seconds",
+            "When that file system is full at the rate of the last day; +Inf while it does not fill",
+        )
+        self.read_only = metrics.gauge(
+            "read_only", "bool", "1 while this validator only reads, because its disk has no room"
+        )
         self.archive_backlog = metrics.gauge(
             "archive_backlog", "records", "Changed records that are not archived yet"
         )

@@ -64,6 +64,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Stop the process named, or give each process its own directory.",
     ),
     Entry(
+        code="SN-H011",
+        title="No room on the disk",
+        cause="The disk is full, so the database took nothing of the request; what is stored stays.",
+        remedy="Free space: then it goes on by itself, without a restart. Send the request again later.",
+    ),
+    Entry(
         code="SN-H020",
         title="Request too large",
         cause="The body of an HTTP request exceeds the limit.",
