@@ -24,7 +24,7 @@ class DiskLimits:
     """When an operator is warned, and below what nothing is written any more."""
 
     floor_bytes: int
-    warn_free_ratio: float
+    warn_free_percent: float
     warn_days: float
 
 
@@ -80,10 +80,10 @@ class DiskWatch:
 
     def _warning(self, space: DiskSpace, full_in: float | None) -> str:
         limits = self._limits
-        if space.free_ratio < limits.warn_free_ratio:
+        if space.free_ratio * 100 < limits.warn_free_percent:
             return (
                 f"{space.free_ratio:.1%} free ({space.free_bytes // 1_048_576} MiB), "
-                f"at least {limits.warn_free_ratio:.0%} wanted"
+                f"at least {limits.warn_free_percent:g}% wanted"
             )
         if full_in is not None and full_in < limits.warn_days * _DAY_SECONDS:
             return (

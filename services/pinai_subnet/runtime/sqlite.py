@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 from pinai_subnet.runtime.errors import NoRoom, ResourceBusy, StoredDataDamaged
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite_file import open_reader, open_writer
+from pinai_subnet.runtime.sqlite_seal import write_seal
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -136,12 +137,17 @@ class SqliteDatabase:
         return await self._coded(self._reader, work)
 
     async def close(self) -> None:
-        """Finish everything queued, then close; may be called twice."""
+        """Finish everything queued, then close and seal the file; may be called twice."""
         reader, writer = self._reader, self._writer
         self._reader = self._writer = None
         for worker in (reader, writer):
             if worker is not None:
                 await asyncio.to_thread(worker.finish)
+        if writer is not None:
+            try:
+                await asyncio.to_thread(write_seal, self._path)
+            except OSError as exc:
+                get_logger().warning("database_not_sealed", file=self._path.name, reason=str(exc))
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -123,7 +123,7 @@ class HealthSection(Settings):
         """Return when this validator warns, and when it only reads."""
         return DiskLimits(
             floor_bytes=self.min_free_mb * 1_048_576,
-            warn_free_ratio=self.warn_free_percent / 100,
+            warn_free_percent=self.warn_free_percent,
             warn_days=self.warn_full_in_days,
         )
 

@@ -17,7 +17,7 @@ class Scene:
         self.watch = DiskWatch(
             space=lambda: DiskSpace(free_bytes=self.free, total_bytes=100 * GIB),
             clock=self.clock,
-            limits=DiskLimits(floor_bytes=floor_bytes, warn_free_ratio=0.15, warn_days=warn_days),
+            limits=DiskLimits(floor_bytes=floor_bytes, warn_free_percent=15, warn_days=warn_days),
         )
 
 

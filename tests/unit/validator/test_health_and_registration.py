@@ -166,7 +166,7 @@ def guard(log: PausableLog, free: list[int]) -> tuple[GuardDisk, Metrics]:
     watch = DiskWatch(
         space=lambda: DiskSpace(free_bytes=free[0], total_bytes=1 << 30),
         clock=ManualClock(),
-        limits=DiskLimits(floor_bytes=64 << 20, warn_free_ratio=0.15, warn_days=7),
+        limits=DiskLimits(floor_bytes=64 << 20, warn_free_percent=15, warn_days=7),
     )
     metrics = Metrics("validator")
     made = GuardDisk(

@@ -47,13 +47,13 @@ class GuardDisk:
             await self._replication.pause(reason)
         elif paused is not None and look.has_room and await self._replication.resume():
             self._log.info("disk_has_room", free_bytes=look.space.free_bytes)
-        self._metrics.read_only.set(self._replication.status().paused is not None)
+        self._metrics.disk.read_only.set(self._replication.status().paused is not None)
 
     def _measure(self, look: DiskLook) -> None:
         full_in = look.full_in_seconds
-        self._metrics.disk_free.set(look.space.free_bytes)
-        self._metrics.disk_free_ratio.set(look.space.free_ratio)
-        self._metrics.disk_full_in.set(math.inf if full_in is None else full_in)
+        self._metrics.disk.free.set(look.space.free_bytes)
+        self._metrics.disk.free_ratio.set(look.space.free_ratio)
+        self._metrics.disk.full_in.set(math.inf if full_in is None else full_in)
 
     def _warn(self, warning: str) -> None:
         """Say once that the disk fills, and once that it does no longer."""
