@@ -356,6 +356,22 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "validator.yaml:registry.enabled": (
         _BOOT + "test_validators_register_where_it_is_switched_on",
     ),
+    "validator.yaml:health.min_free_mb": (
+        "unit/runtime/test_disk.py::test_writing_ends_at_the_floor_and_begins_again_clearly_above_it",
+        (
+            "unit/validator/test_health_and_registration.py::"
+            "test_the_log_is_paused_below_the_floor_and_resumed_with_clear_room"
+        ),
+    ),
+    "validator.yaml:health.warn_free_percent": (
+        "unit/runtime/test_disk.py::test_less_free_than_the_wanted_part_is_warned_of_with_both_figures",
+    ),
+    "validator.yaml:health.warn_full_in_days": (
+        (
+            "unit/runtime/test_disk.py::"
+            "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of"
+        ),
+    ),
     "validator.yaml:replication.election_min_seconds": (
         "unit/consensus/test_seams.py::test_options_that_cannot_work_are_refused",
     ),

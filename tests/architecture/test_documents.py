@@ -29,7 +29,14 @@ SAID = DOCUMENTS | {
 """Documents, and sources with the advice they give."""
 
 COMMAND = re.compile(r"(?:`|^\.venv/bin/)subnetctl +(?P<words>[^`\n]*)", re.MULTILINE)
-READ_BY_CODE = {"LOG_LEVEL", "LOG_FORMAT"}
+READ_BY_CODE = {
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+    "LOG_FILE",
+    "LOG_MAX_MB",
+    "LOG_FILES",
+    "LOG_REPEAT_SECONDS",
+}
 PLACEHOLDERS = {"VAR", "VARIABLE", "MAX", "NAME"}
 
 

@@ -36,7 +36,7 @@ class Breaker:
     """Who was killed and not started again."""
     filled: set[str] = field(default_factory=set)
     may_end: set[str] = field(default_factory=set)
-    """Who may end by itself, because its disk is or was full."""
+    """Who may end by itself, because it was started on a full disk."""
     ended: list[str] = field(default_factory=list)
     """Who ended by itself without being allowed to."""
 
@@ -143,13 +143,27 @@ class Breaker:
         """Leave a validator not one free byte."""
         self.note(f"fill the disk of {name}")
         self.filled.add(name)
-        self.may_end.add(name)
         with suppress(OSError), self._filler(name).open("ab", buffering=0) as file:
             while True:
                 file.write(bytes(64 * 1024))
         with suppress(OSError), self._filler(name).open("ab", buffering=0) as file:
             while True:
                 file.write(bytes(512))
+
+    def start_full(self, name: str) -> None:
+        """Kill a validator whose disk is full and start it there, as an operator might: no help, and no harm."""
+        self.may_end.add(name)
+        self.kill(name)
+        self.start(name)
+
+    def reads(self, name: str) -> bool:
+        """Whether a validator answers what it knows; lists that its archive has no room to complete are refused."""
+        with suppress(httpx.HTTPError):
+            status = self.network.request("GET", name, "/api/v1/status", timeout=10.0)
+            listed = self.network.request("GET", name, "/api/v1/reports?limit=5", timeout=10.0)
+            complete = listed.status_code == 200 or "SN-V096" in listed.text
+            return status.status_code == 200 and complete
+        return False
 
     def empty(self, name: str) -> None:
         """Give the space back."""

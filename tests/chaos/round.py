@@ -163,7 +163,7 @@ def _round(
 
 
 def _uncoded(network: LocalTestNetwork, breaker: Breaker) -> list[str]:
-    """A validator that a full disk ended has said so with a code."""
+    """A validator that was started on a full disk and ended has said so with a code."""
     return [
         f"{name} ended without a code"
         for name in breaker.may_end

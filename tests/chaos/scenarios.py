@@ -122,10 +122,10 @@ def _full_disk(breaker: Breaker) -> None:
     for name in victims:
         breaker.fill(name)
     breaker.sleep(1.0, 5.0)
+    for name in set(victims) - breaker.down:
+        assert breaker.reads(name), f"{name} with a full disk does not answer"
     if breaker.random.random() < 0.3:
-        # An operator's restart does not help a full disk, and must not harm.
-        for name in sorted(breaker.down & set(victims)):
-            breaker.start(name)
+        breaker.start_full(victims[0])
         breaker.sleep(0.5, 3.0)
     for name in victims:
         breaker.empty(name)

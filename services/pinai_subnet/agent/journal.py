@@ -48,7 +48,7 @@ class Journal(Protocol):
         ...
 
     async def accepted(self, task: Task) -> None:
-        """Record that the agent is about to accept a task."""
+        """Record that the agent is about to accept a task; raise `NoRoom` SN-H011 where the disk does not take it."""
         ...
 
     async def dropped(self, task_id: str) -> None:
@@ -84,8 +84,11 @@ class NoJournal(Journal):
         """Keep nothing."""
 
 
+_ACCEPTED = "INSERT OR REPLACE INTO tasks (task_id, state, body) VALUES (?, 'accepted', ?)"
+
+
 class SqliteJournal(Journal):
-    """Keeps the journal in a database made with `MIGRATIONS`."""
+    """Keeps the journal in a database made with `MIGRATIONS`. What is done already waits for room on a full disk."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         """Use an open database."""
@@ -112,10 +115,8 @@ class SqliteJournal(Journal):
     async def accepted(self, task: Task) -> None:
         """Insert the task."""
         body = msgspec.msgpack.encode(task)
-        await self._execute(
-            "INSERT OR REPLACE INTO tasks (task_id, state, body) VALUES (?, 'accepted', ?)",
-            task.task_id,
-            body,
+        await self._database.write(
+            lambda connection: connection.execute(_ACCEPTED, (task.task_id, body)).rowcount
         )
 
     async def dropped(self, task_id: str) -> None:
@@ -145,13 +146,13 @@ class SqliteJournal(Journal):
                 (KEPT_CLOSED,),
             )
 
-        await self._database.write(write)
+        await self._database.write_when_possible(write)
 
     async def _execute(self, statement: str, *values: str | bytes) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
-        await self._database.write(write)
+        await self._database.write_when_possible(write)
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

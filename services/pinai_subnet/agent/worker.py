@@ -14,6 +14,7 @@ from pinai_subnet.agent.work import Task
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.protocol.reports import ExecutionReport
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.errors import NoRoom
 from pinai_subnet.runtime.logs import get_logger
 
 _ANSWERS_AT_ONCE = 64
@@ -104,7 +105,9 @@ class Worker:
                 await self._respond_quietly(task, accepted=False, reason=refusal)
                 return
             self._hold(task.task_id)
-            await self._journal.accepted(task)
+            if not await self._noted(task):
+                self._release(task.task_id)
+                return
             accepted = await self._accept(task)
         finally:
             self._answers.release()
@@ -114,6 +117,17 @@ class Worker:
         else:
             await self._journal.dropped(task.task_id)
             self._release(task.task_id)
+
+    async def _noted(self, task: Task) -> bool:
+        """Put the task into the journal; decline it where the disk has no room, for nothing may depend on luck."""
+        try:
+            await self._journal.accepted(task)
+        except NoRoom as exc:
+            self._metrics.task("declined")
+            self._log.warning("task_declined", task_id=task.task_id, reason=str(exc))
+            await self._respond_quietly(task, accepted=False, reason=str(exc))
+            return False
+        return True
 
     def _refusal(self, task: Task) -> str:
         """Return why the task is not taken, empty where it is."""

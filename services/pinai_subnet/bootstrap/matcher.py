@@ -264,6 +264,10 @@ def _add_health(process: Process, parts: Parts) -> None:
             return OK
         return Finding(False, f"no intents from RootLayer: {failure}", "SN-M312")
 
+    def room() -> Finding:
+        without = parts.journal.without_room
+        return OK if without is None else Finding(False, without.message, without.code)
+
     def posting() -> Finding:
         failure = parts.outbox.failing_since
         return (
@@ -285,6 +289,7 @@ def _add_health(process: Process, parts: Parts) -> None:
         return OK if failure is None else Finding(False, f"no outcomes: {failure}", "SN-M310")
 
     process.health.add("ready", "root_layer", root_layer)
+    process.health.add("ready", "room", room)
     process.health.add("able_to_finalise", "posting", posting)
     process.health.add("able_to_finalise", "validators", validators)
     process.health.add("able_to_finalise", "outcomes", outcomes)

@@ -16,11 +16,13 @@ from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.node import ReplicatedLog
-from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.consensus.resumable import ResumableLog
+from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
 from pinai_subnet.ports.replication import Peer, Replication
 from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.binding import address_text
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.runtime.disk import DiskWatch
 from pinai_subnet.runtime.errors import StartupError, cannot_start
 from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
@@ -33,6 +35,7 @@ from pinai_subnet.validator.api_http import add_routes
 from pinai_subnet.validator.api_membership import add_membership_routes
 from pinai_subnet.validator.archive import MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
+from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
 from pinai_subnet.validator.service import Surroundings, ValidatorService
@@ -80,7 +83,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
             "listen.raft_port": port_of(listen.raft_port, me.raft_endpoint),
         },
     )
-    service, directory = await _service(process, configuration)
+    service, directory, log = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
         quorum=service.queries.quorum,
@@ -91,6 +94,13 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     )
     checks.add_to(process.health, service.progress)
     await _start_log(process, service)
+    watch = DiskWatch(
+        space=directory.disk_space,
+        clock=process.clock,
+        limits=configuration.settings.health.disk(),
+    )
+    guard = GuardDisk(watch=watch, replication=log, metrics=service.metrics)
+    process.loop("guard_disk", guard.run)
     for name, loop in service.loops().items():
         process.loop(name, loop)
     listening = await _serve(process, configuration, service)
@@ -106,7 +116,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
 
 async def _service(
     process: Process, configuration: Configuration
-) -> tuple[ValidatorService, DataDirectory]:
+) -> tuple[ValidatorService, DataDirectory, ResumableLog]:
     settings, me = configuration.settings, configuration.me
     parameters = configuration.network.genesis
     identity = Identity(subnet_id=parameters.subnet_id, role="validator", node_id=me.id)
@@ -154,10 +164,16 @@ async def _service(
         metrics=process.metrics,
     )
 
-    def replication(machine: LedgerMachine) -> Replication:
-        return _replicated_log(configuration, machine, directory.file("log"))
+    logs: list[ResumableLog] = []
 
-    return ValidatorService(world, replication), directory
+    def replication(machine: LedgerMachine) -> Replication:
+        logs.append(
+            ResumableLog(lambda: _replicated_log(configuration, machine, directory.file("log")))
+        )
+        return logs[0]
+
+    service = ValidatorService(world, replication)
+    return service, directory, logs[0]
 
 
 def _replicated_log(
@@ -187,7 +203,7 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
     process.on_close(service.replication.stop)
     try:
         await service.start()
-    except (Damaged, Refused) as exc:
+    except DependencyError as exc:
         raise cannot_start(
             exc.code,
             exc.message,

@@ -75,11 +75,12 @@ class Home:
             )
 
 
+_OF_THE_HOST = ("PATH", "HOME", "LANG", "TZ")
+LOGGING = ("LOG_LEVEL", "LOG_MAX_MB", "LOG_FILES", "LOG_REPEAT_SECONDS")
+"""Variables of `runtime.logs` that hold for every process of the network."""
+
+
 def public_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what every process of the network may see: `.env` without its secrets, plus a minimal host environment."""
-    host = {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "LANG", "TZ", "LOG_LEVEL")
-        if name in os.environ
-    }
+    host = {name: os.environ[name] for name in (*_OF_THE_HOST, *LOGGING) if name in os.environ}
     return host | {name: value for name, value in environment.items() if not is_secret(name)}

@@ -136,9 +136,11 @@ class LocalNetwork:
     def start(self, member: Member, environment: Mapping[str, str]) -> Running:
         """Start one process in its own session, its output in its log file."""
         own = {name: environment[source] for name, source in member.secrets.items()}
-        variables = (
-            public_environment(environment) | own | {"DATA_DIR": str(self.home.data.resolve())}
-        )
+        places = {
+            "DATA_DIR": str(self.home.data.resolve()),
+            "LOG_FILE": str(self.log_file(member.name).resolve()),
+        }
+        variables = public_environment(environment) | own | places
         log = os.open(self.log_file(member.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 (our own executable and fixed words)

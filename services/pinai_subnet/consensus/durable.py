@@ -1,6 +1,7 @@
 """Small durable file operations: write beside, fsync, rename, fsync the directory. Knows no format."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -18,6 +19,8 @@ class WriteFailed(DependencyError):
         super().__init__(
             "SN-R015", f"cannot write {path}: {error.strerror or error}", retryable=False
         )
+        self.out_of_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        """Whether only room is missing: then the log can be opened again from what is durable once there is some."""
 
 
 def sync_directory(directory: Path) -> None:

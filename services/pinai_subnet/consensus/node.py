@@ -11,7 +11,7 @@ from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
-from pinai_subnet.consensus.durable import DirectoryLock, refuse_marked
+from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed, refuse_marked
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
 from pinai_subnet.consensus.group import Group
@@ -213,6 +213,11 @@ class ReplicatedLog(Replication):
             self._engine.wake()
             await asyncio.to_thread(self._thread.join)
         self._fail_open_requests()
+
+    @property
+    def out_of_space(self) -> bool:
+        """Whether the engine stopped for good only because the disk had no room."""
+        return isinstance(self._failure, WriteFailed) and self._failure.out_of_space
 
     # -- the engine's thread ---------------------------------------------------------------------------
 

@@ -136,7 +136,10 @@ class IncomingSnapshot:
         """Create the file empty."""
         self._path = path
         self.size = 0
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        except OSError as error:
+            raise WriteFailed(path, error) from error
 
     def append(self, data: bytes) -> None:
         """Add the next piece."""

@@ -7,7 +7,7 @@ is written, so an intent that moved twice in between costs one write. How rows l
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pinai_subnet.matcher import store
 from pinai_subnet.matcher.agents import AgentState
@@ -15,12 +15,16 @@ from pinai_subnet.matcher.case import Attempt, Case
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.bids import Bid
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, IntentId
+from pinai_subnet.runtime.errors import NoRoom
+from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 
 _Statement = tuple[str, tuple[object, ...]]
 
 CURSOR = "outcome_sequence"
+_NO_ROOM_SECONDS = 1.0
+"""Pause between two attempts on a full disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +47,58 @@ class Listing:
     offset: int = 0
 
 
+@dataclass(slots=True)
+class _Marks:
+    """What changed in memory since the last write, one entry for each thing however often it changed."""
+
+    new: dict[IntentId, Case] = field(default_factory=dict)
+    cases: dict[IntentId, Case] = field(default_factory=dict)
+    bids: dict[tuple[IntentId, AgentId], Bid] = field(default_factory=dict)
+    attempts: dict[AssignmentId, Attempt] = field(default_factory=dict)
+    agents: dict[AgentId, AgentState] = field(default_factory=dict)
+    outbox: dict[int, Assignment | None] = field(default_factory=dict)
+    cursor: int | None = None
+
+    def and_then(self, later: "_Marks") -> "_Marks":
+        """Return these marks with later ones over them."""
+        return _Marks(
+            new=self.new | later.new,
+            cases=self.cases | later.cases,
+            bids=self.bids | later.bids,
+            attempts=self.attempts | later.attempts,
+            agents=self.agents | later.agents,
+            outbox=self.outbox | later.outbox,
+            cursor=self.cursor if later.cursor is None else later.cursor,
+        )
+
+    def statements(self) -> list[_Statement]:
+        """Return what writes them, encoded as things are now."""
+        statements = [_insert_case(case) for case in self.new.values()]
+        statements += [
+            _update_case(case) for key, case in self.cases.items() if key not in self.new
+        ]
+        statements += [_upsert_bid(bid) for bid in self.bids.values()]
+        statements += [_upsert_attempt(attempt) for attempt in self.attempts.values()]
+        statements += [_upsert_agent(state) for state in self.agents.values()]
+        statements += [_outbox_row(position, entry) for position, entry in self.outbox.items()]
+        if self.cursor is not None:
+            statements.append(("INSERT OR REPLACE INTO marks VALUES (?, ?)", (CURSOR, self.cursor)))
+        return statements
+
+
 class Journal:
-    """The matcher's memory on disk. One loop (`run`) writes; everybody else marks and, where it matters, waits."""
+    """The matcher's memory on disk. One loop (`run`) writes; everybody else marks and, where it matters, waits.
+
+    A full disk ends nothing: marks stay until they are written, and what comes from outside is refused meanwhile.
+    """
 
     def __init__(self, database: SqliteDatabase) -> None:
         """Use an open database made with `store.MIGRATIONS`."""
         self._database = database
-        self._new: dict[IntentId, Case] = {}
-        self._cases: dict[IntentId, Case] = {}
-        self._bids: dict[tuple[IntentId, AgentId], Bid] = {}
-        self._attempts: dict[AssignmentId, Attempt] = {}
-        self._agents: dict[AgentId, AgentState] = {}
-        self._outbox: dict[int, Assignment | None] = {}
-        self._cursor: int | None = None
+        self._marks = _Marks()
+        self.without_room: NoRoom | None = None
+        """Why nothing is written at the moment; None while the disk takes it."""
+        self._log = get_logger()
         self._marked = 0
         self._written = 0
         self._ended = False
@@ -64,42 +107,42 @@ class Journal:
 
     def opened(self, case: Case) -> None:
         """Mark a new intent."""
-        self._new[case.intent.intent_id] = case
+        self._marks.new[case.intent.intent_id] = case
         self._mark()
 
     def moved(self, case: Case) -> None:
         """Mark a changed intent."""
-        self._cases[case.intent.intent_id] = case
+        self._marks.cases[case.intent.intent_id] = case
         self._mark()
 
     def bid(self, bid: Bid) -> None:
         """Mark a standing bid."""
-        self._bids[bid.intent_id, bid.agent_id] = bid
+        self._marks.bids[bid.intent_id, bid.agent_id] = bid
         self._mark()
 
     def attempt(self, attempt: Attempt) -> None:
         """Mark a new or changed assignment."""
-        self._attempts[attempt.assignment_id] = attempt
+        self._marks.attempts[attempt.assignment_id] = attempt
         self._mark()
 
     def agent(self, state: AgentState) -> None:
         """Mark a changed agent."""
-        self._agents[state.agent_id] = state
+        self._marks.agents[state.agent_id] = state
         self._mark()
 
     def post(self, position: int, assignment: Assignment) -> None:
         """Mark an assignment that RootLayer must hear of."""
-        self._outbox[position] = assignment
+        self._marks.outbox[position] = assignment
         self._mark()
 
     def posted(self, position: int) -> None:
         """Mark one that RootLayer has answered."""
-        self._outbox[position] = None
+        self._marks.outbox[position] = None
         self._mark()
 
     def cursor(self, sequence: int) -> None:
         """Mark how far the validators' outcomes have been taken."""
-        self._cursor = sequence
+        self._marks.cursor = sequence
         self._mark()
 
     async def durable(self) -> None:
@@ -120,21 +163,52 @@ class Journal:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    await self.flush()
+                    if not await self._flushed():
+                        await stop.wait(_NO_ROOM_SECONDS)
+                        self._wake.set()
                     if stop.is_set:
                         return
         finally:
             self._ended = True
             self._release(RuntimeError("the journal has stopped"))
 
+    async def _flushed(self) -> bool:
+        """Write what is marked; False where the disk has no room, which keeps all marks for the next attempt."""
+        try:
+            await self.flush()
+        except NoRoom as exc:
+            if self.without_room is None:
+                self._log.error("journal_without_room", code=exc.code, reason=exc.message)
+            self.without_room = exc
+            return False
+        if self.without_room is not None:
+            self._log.info("journal_has_room")
+        self.without_room = None
+        return True
+
+    def require_room(self) -> None:
+        """Raise `NoRoom` while the disk takes nothing: what comes from outside is not even begun then."""
+        if self.without_room is not None:
+            raise NoRoom(self.without_room.code, self.without_room.message)
+
+    async def durable_in_time(self) -> None:
+        """Wait as `durable`, also for as long as the disk has no room: for work that is under way already."""
+        while True:
+            try:
+                return await self.durable()
+            except NoRoom:
+                await asyncio.sleep(_NO_ROOM_SECONDS)
+
     async def flush(self) -> None:
         """Write what is marked now."""
         while self._written < self._marked:
             upto = self._marked
-            statements = self._statements()
+            taken, self._marks = self._marks, _Marks()
+            statements = taken.statements()
             try:
                 await self._database.write(lambda connection, s=statements: _execute(connection, s))  # type: ignore[misc]
             except BaseException as exc:
+                self._marks = taken.and_then(self._marks)
                 self._release(exc if isinstance(exc, Exception) else RuntimeError("interrupted"))
                 raise
             self._written = upto
@@ -181,23 +255,6 @@ class Journal:
                 future.set_result(None)
             else:
                 self._waiters.append((upto, future))
-
-    def _statements(self) -> list[_Statement]:
-        new, cases, self._new, self._cases = self._new, self._cases, {}, {}
-        bids, attempts, self._bids, self._attempts = self._bids, self._attempts, {}, {}
-        agents, outbox, self._agents, self._outbox = self._agents, self._outbox, {}, {}
-        statements = [_insert_case(case) for case in new.values()]
-        statements += [_update_case(case) for key, case in cases.items() if key not in new]
-        statements += [_upsert_bid(bid) for bid in bids.values()]
-        statements += [_upsert_attempt(attempt) for attempt in attempts.values()]
-        statements += [_upsert_agent(state) for state in agents.values()]
-        statements += [_outbox_row(position, entry) for position, entry in outbox.items()]
-        if self._cursor is not None:
-            statements.append(
-                ("INSERT OR REPLACE INTO marks VALUES (?, ?)", (CURSOR, self._cursor))
-            )
-            self._cursor = None
-        return statements
 
 
 def _execute(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> None:

@@ -17,6 +17,7 @@ from pinai_subnet.ports.root_layer import RootLayer
 from pinai_subnet.protocol.ids import SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.errors import NoRoom
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.stop import Stop
 
@@ -205,5 +206,8 @@ async def prune(
     """Delete what ended long ago from the journal."""
     async for _ in stop.periodically(min(600.0, retention_seconds), immediately=False):
         before_ms = matcher.now_ms() - int(retention_seconds * 1000)
-        await journal.prune(before_ms)
-        await journal.forget_agents(before_ms)
+        try:
+            await journal.prune(before_ms)
+            await journal.forget_agents(before_ms)
+        except NoRoom as exc:
+            get_logger().warning("journal_not_pruned", code=exc.code, reason=exc.message)

@@ -71,7 +71,7 @@ class Outbox:
             if len(self._waiting) < self._batch_max and pause > 0:
                 await self._wakeup.wait(stop, pause)
                 continue
-            await self._journal.durable()
+            await self._journal.durable_in_time()
             await self._post(stop)
 
     async def _post(self, stop: Stop) -> None:

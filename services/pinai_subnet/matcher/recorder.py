@@ -61,7 +61,7 @@ class Recorder:
                 await self._wakeup.wait(stop)
                 continue
             # Nothing leaves this process that a restart would not remember.
-            await self._journal.durable()
+            await self._journal.durable_in_time()
             try:
                 await self._record(tasks)
             except DependencyError as exc:

@@ -106,7 +106,8 @@ class Matcher:
         return taken
 
     async def submit_bid(self, bid: Bid, signer: Address | None) -> BidAck:
-        """Judge a bid and keep it; returns after it is durable. Refusals are answers, not errors."""
+        """Judge a bid and keep it durably. Refusals are answers; only a full disk is an error (`NoRoom` SN-H011)."""
+        self._journal.require_room()
         await self._look_up(bid.agent_id)
         case = self._board.find(bid.intent_id)
         if case is None:

@@ -80,6 +80,8 @@ class ReplicationStatus:
     """What this node is itself: `voter`, `learner` or `outsider` (not yet added, or removed)."""
     change_pending: bool = False
     """A change of the membership is in the log and not committed yet."""
+    paused: str | None = None
+    """Why this node takes no part for now (see `PausableReplication.pause`), None while it does."""
 
 
 class StateMachine(Protocol):
@@ -148,4 +150,20 @@ class Replication(Protocol):
 
     async def stop(self) -> None:
         """Stop the loop, sync and close files and sockets; safe to call twice."""
+        ...
+
+
+class PausableReplication(Replication, Protocol):
+    """A replicated log that can take no part for a while, as if its process had been stopped, and come back."""
+
+    async def pause(self, reason: str) -> None:
+        """Take no part and write nothing until `resume`; the applied state stays and can be read.
+
+        Leadership goes to somebody else first, where there is one. Until `resume`, `submit`, `barrier` and `change`
+        raise `Unreachable` SN-R024 with the reason. A log whose disk runs full pauses by itself.
+        """
+        ...
+
+    async def resume(self) -> bool:
+        """Take part again from what is stored, where paused; say whether it does. Raises as `start`."""
         ...

@@ -1,7 +1,6 @@
 """The use cases of RootLayer behind both gRPC and HTTP. Decoding and words of the wire are the api's business."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +31,7 @@ from pinai_subnet.rootlayer.settling import check_batch, check_bundle
 from pinai_subnet.rootlayer.store import assignments as assignment_rows
 from pinai_subnet.rootlayer.store import batches as batch_rows
 from pinai_subnet.rootlayer.store import intents as intent_rows
+from pinai_subnet.rootlayer.store import sets as set_rows
 from pinai_subnet.rootlayer.store.assignments import StoredAssignment
 from pinai_subnet.rootlayer.store.batches import StoredBatch
 from pinai_subnet.rootlayer.store.intents import IntentListing, IntentQuery
@@ -39,7 +39,6 @@ from pinai_subnet.rootlayer.subscriptions import Hub, Subscription
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite import SqliteDatabase
-from pinai_subnet.wire.set_changes import SignedChangeBody, signed_document
 
 R = TypeVar("R")
 
@@ -92,14 +91,9 @@ class RootLayerService:
 
     async def load_sets(self) -> None:
         """Take the sets that were followed before; call once before serving."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT document FROM validator_sets ORDER BY version"
-            ).fetchall()
-        )
-        for (document,) in rows:
-            body = SignedChangeBody.model_validate_json(document)
-            self._sets.restore(body.value(), body.first_epoch)
+        stored = await self._database.read(lambda connection: list(set_rows.every(connection)))
+        for signed, first_epoch in stored:
+            self._sets.restore(signed, first_epoch)
 
     async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> int:
         """Take the next signed changes of the validator set; return the newest version. Repeating is harmless."""
@@ -112,14 +106,7 @@ class RootLayerService:
             settled = set() if digest is None else {before}
             made = await asyncio.to_thread(self._sets.check, changes, start, settled=settled)
             if made:
-                rows = [(known.version, _document(known)) for known in made]
-                await self._database.write(
-                    lambda connection: (
-                        connection.executemany(
-                            "INSERT INTO validator_sets VALUES (?, ?)", rows
-                        ).rowcount
-                    )
-                )
+                await self._database.write(lambda connection: set_rows.insert(connection, made))
             for known in made:
                 self._sets.add(known)
                 self._log.info(
@@ -398,9 +385,3 @@ async def _checked(
 
 def _items(group: SignedBatch | RefusedBatch) -> int:
     return group.items if isinstance(group, RefusedBatch) else len(group.items)
-
-
-def _document(known: KnownSet) -> str:
-    if known.signed is None:
-        raise ValueError("the first set is not stored")
-    return json.dumps(signed_document(known.signed, known.first_epoch))

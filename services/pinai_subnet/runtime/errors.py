@@ -60,7 +60,25 @@ def cannot_start(code: str, message: str, *, where: str | None, fix: str) -> Sta
 
 
 class ResourceBusy(Exception):
-    """A bounded local queue is full; the caller may try again later. `code` is a catalogue code."""
+    """A bounded local queue or the disk is full; the caller may try again later. `code` is a catalogue code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep the catalogue code and the message."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return `CODE message`."""
+        return f"{self.code} {self.message}"
+
+
+class NoRoom(ResourceBusy):
+    """The disk had no room for a write: nothing of it is stored, and the same write may succeed later (SN-H011)."""
+
+
+class StoredDataDamaged(Exception):
+    """Stored data failed its check while the process ran; nothing of it is served as truth (SN-H006)."""
 
     def __init__(self, code: str, message: str) -> None:
         """Keep the catalogue code and the message."""

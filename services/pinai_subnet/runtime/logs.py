@@ -4,11 +4,14 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+from pinai_subnet.runtime.log_file import open_output
+from pinai_subnet.runtime.log_repeats import HoldBackRepeats
 from pinai_subnet.runtime.secret_names import MASK, is_secret_name
 
 _LABELLED = re.compile(
@@ -25,6 +28,11 @@ _BEARER = re.compile(r"(?P<label>\bbearer\s+)(?P<value>[A-Za-z0-9._~+/=-]+)", re
 _USERINFO = re.compile(r"(?P<label>://[^/\s:@]*:)(?P<value>[^/\s@]+)(?=@)")
 _PATTERNS = (_LABELLED, _PASSWORD, _BEARER, _USERINFO)
 _MAX_DEPTH = 8
+_MAX_KIND = 200
+
+MAX_MB = 50.0
+FILES = 4.0
+REPEAT_SECONDS = 10.0
 
 _LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR"}
 _QUIET = (
@@ -90,10 +98,15 @@ def configure_logging(
 ) -> None:
     """Set up logging once per process: JSON unless on a terminal, level by `LOG_LEVEL`, form by `LOG_FORMAT`.
 
-    `LOG_FORMAT` is `json` or `console`; `LOG_LEVEL` is DEBUG, INFO (default), WARNING or ERROR. An unknown value
-    falls back to the default: logging never keeps a process from starting.
+    `LOG_FORMAT` is `json` or `console`; `LOG_LEVEL` is DEBUG, INFO (default), WARNING or ERROR. `LOG_FILE` names the
+    file that is written, a new one whenever it has `LOG_MAX_MB`, `LOG_FILES` full ones kept. Equal warnings and errors
+    are told once in `LOG_REPEAT_SECONDS`, then counted; 0 tells all. An unknown value falls back to the default, and a
+    file that cannot be written to stderr: logging never keeps a process from starting.
     """
-    out = stream or sys.stderr
+    out = _output(stream or sys.stderr, environ)
+    repeats = HoldBackRepeats(
+        interval_seconds=_number(environ, "LOG_REPEAT_SECONDS", REPEAT_SECONDS)
+    )
     level = environ.get("LOG_LEVEL", "INFO").upper()
     level = level if level in _LEVELS else "INFO"
     form = environ.get("LOG_FORMAT", "").lower()
@@ -112,16 +125,57 @@ def configure_logging(
         else structlog.dev.ConsoleRenderer(colors=out.isatty())
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared[:-2], repeats, *shared[-2:], renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    _route_standard_logging(shared, renderer, out, level)
+    _route_standard_logging(shared, renderer, out, level, repeats)
+
+
+def _output(stream: TextIO, environ: Mapping[str, str]) -> TextIO:
+    name = environ.get("LOG_FILE", "")
+    if not name:
+        return stream
+    max_bytes = int(_number(environ, "LOG_MAX_MB", MAX_MB) * 1_048_576)
+    keep = int(_number(environ, "LOG_FILES", FILES))
+    try:
+        output = open_output(stream, Path(name), max_bytes=max(1, max_bytes), keep=keep)
+    except OSError:
+        return stream
+    return cast("TextIO", output)
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        value = float(environ.get(name, "") or default)
+    except ValueError:
+        return default
+    return value if 0 <= value < float("inf") else default
+
+
+class _Repeats(logging.Filter):
+    """Holds back repeated warnings of libraries as those of our own."""
+
+    def __init__(self, repeats: HoldBackRepeats) -> None:
+        super().__init__()
+        self._repeats = repeats
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the first of a kind pass: the same logger and the same text before its values are put in."""
+        kind = (record.name, str(record.msg)[:_MAX_KIND])
+        passes, held_back = self._repeats.admit(record.name, record.levelname.lower(), kind)
+        if held_back:
+            record.held_back = held_back
+        return passes
 
 
 def _route_standard_logging(
-    shared: list[Processor], renderer: Processor, out: TextIO, level: str
+    shared: list[Processor],
+    renderer: Processor,
+    out: TextIO,
+    level: str,
+    repeats: HoldBackRepeats,
 ) -> None:
     """Give the libraries' loggers the same form; theirs are details, so only warnings pass at INFO."""
     handler = logging.StreamHandler(out)
@@ -131,6 +185,7 @@ def _route_standard_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_Repeats(repeats))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

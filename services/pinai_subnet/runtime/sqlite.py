@@ -15,11 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-from pinai_subnet.runtime.errors import ResourceBusy
+from pinai_subnet.runtime.errors import NoRoom, ResourceBusy, StoredDataDamaged
+from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite_file import open_reader, open_writer
+from pinai_subnet.runtime.sqlite_seal import write_seal
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
+
+_NO_ROOM_SECONDS = 1.0
+"""Pause between two attempts of a write that the disk has no room for."""
 
 Synchronous = Literal["FULL", "NORMAL", "EXTRA"]
 
@@ -91,21 +96,58 @@ class SqliteDatabase:
 
         What `work` raises undoes only its own changes and is raised here. It must not commit or roll back. If the
         commit itself fails, every write of the group raises that error. After a cancellation the write may or may not
-        have happened. Raises `ResourceBusy` SN-H009 when too many writes wait.
+        have happened. Raises `ResourceBusy` SN-H009 when too many writes wait, `NoRoom` SN-H011 when the disk is full
+        and nothing was stored, and `StoredDataDamaged` SN-H006.
         """
-        return await _submit(self._writer, work)
+        return await self._coded(self._writer, work)
+
+    async def write_when_possible(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` as `write` does, again and again while the disk has no room: for what must not be given up."""
+        waited = False
+        while True:
+            try:
+                result = await self.write(work)
+            except NoRoom as exc:
+                if not waited:
+                    get_logger().error("database_without_room", code=exc.code, reason=exc.message)
+                waited = True
+                await asyncio.sleep(_NO_ROOM_SECONDS)
+                continue
+            if waited:
+                get_logger().info("database_has_room", file=self._path.name)
+            return result
+
+    async def _coded(self, worker: "_Worker | None", work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` and give what the disk did to it a code; an error of `work` itself stays as it is."""
+        try:
+            return await _submit(worker, work)
+        except sqlite3.Error as exc:
+            match _result_code(exc):
+                case sqlite3.SQLITE_FULL:
+                    raise NoRoom(
+                        "SN-H011", f"{self._path}: no room on the disk; nothing was stored"
+                    ) from exc
+                case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                    raise StoredDataDamaged("SN-H006", f"{self._path} is damaged: {exc}") from exc
+                case _:
+                    raise
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one read-only snapshot that has every write reported durable before the call."""
-        return await _submit(self._reader, work)
+        return await self._coded(self._reader, work)
 
     async def close(self) -> None:
-        """Finish everything queued, then close; may be called twice."""
+        """Finish everything queued, then close and seal the file; may be called twice."""
         reader, writer = self._reader, self._writer
         self._reader = self._writer = None
         for worker in (reader, writer):
             if worker is not None:
                 await asyncio.to_thread(worker.finish)
+        if writer is not None:
+            try:
+                await asyncio.to_thread(write_seal, self._path)
+            except OSError as exc:
+                get_logger().warning("database_not_sealed", file=self._path.name, reason=str(exc))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -194,7 +236,9 @@ def _in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     except Exception as exc:
         if not connection.in_transaction:
             # A full disk or an I/O error makes SQLite roll everything back on its own.
-            raise sqlite3.OperationalError(f"the group was rolled back: {exc}") from exc
+            rolled_back = sqlite3.OperationalError(f"the group was rolled back: {exc}")
+            rolled_back.sqlite_errorcode = _result_code(exc)
+            raise rolled_back from exc
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
         return _Outcome(job, None, exc)
@@ -202,6 +246,11 @@ def _in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
         raise sqlite3.ProgrammingError("a write committed or rolled back by itself")
     connection.execute("RELEASE job")
     return _Outcome(job, result, None)
+
+
+def _result_code(exc: Exception) -> int:
+    """Return SQLite's primary result code of an error, 0 where it has none."""
+    return int(getattr(exc, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _undo(connection: sqlite3.Connection) -> None:

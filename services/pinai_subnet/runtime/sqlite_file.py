@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinai_subnet.runtime.errors import StartupError, cannot_start
+from pinai_subnet.runtime.sqlite_seal import broken_seal, remove_seal
 
 _STAMP = "runtime_stamp"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -25,6 +26,7 @@ def open_writer(
             path, isolation_level=None, check_same_thread=False, timeout=5.0
         )
         _check(connection, path, len(migrations), identity)
+        remove_seal(path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -86,6 +88,9 @@ def _check(connection: sqlite3.Connection, path: Path, known: int, identity: str
     findings = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if findings != "ok":
         raise _damaged(path, str(findings))
+    broken = broken_seal(path)
+    if broken is not None:
+        raise _damaged(path, broken)
     connection.execute("PRAGMA query_only = OFF")
 
 
@@ -137,7 +142,7 @@ def _damaged(path: Path, finding: str) -> StartupError:
         "SN-H006",
         f"{path} is damaged: {finding}",
         where=str(path),
-        fix="keep a copy of the file and restore a backup; do not delete it",
+        fix="keep a copy of the file and its .seal, move both away and restore a backup; `subnetctl explain SN-H006`",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pinai_subnet.ports.errors import Unreachable
+from pinai_subnet.runtime.errors import NoRoom, StoredDataDamaged
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.validator.documents import Document
 
@@ -122,7 +123,7 @@ class Archive:
 
         try:
             await self._database.write(work)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
             raise Unreachable("SN-V096", f"the archive cannot be written: {exc}") from exc
 
     async def forget(self, *, before_ms: int, max_records: int) -> int:
@@ -144,7 +145,7 @@ class Archive:
 
         try:
             return await self._database.write(work)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
             raise Unreachable("SN-V096", f"the archive cannot be written: {exc}") from exc
 
     async def attempts(self, intent_id: str) -> list[Document]:
@@ -237,7 +238,7 @@ class Archive:
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await self._database.read(work)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
             raise Unreachable("SN-V096", f"the archive cannot be read: {exc}") from exc
 
 

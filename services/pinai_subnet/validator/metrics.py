@@ -51,9 +51,31 @@ class ValidatorMetrics:
         self.peer_lag = metrics.gauge(
             "peer_lag", "entries", "Entries that a peer is behind the leader", labels=("peer",)
         )
+        self.disk = DiskMetrics(metrics)
         self.archive_backlog = metrics.gauge(
             "archive_backlog", "records", "Changed records that are not archived yet"
         )
         self.final_seconds = metrics.histogram(
             "report_to_final", "seconds", "From receiving a report to the final batch"
+        )
+
+
+class DiskMetrics:
+    """What a validator says of the file system that its data are on."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Register everything once."""
+        self.free = metrics.gauge(
+            "disk_free", "bytes", "Free space of the data directory's file system"
+        )
+        self.free_ratio = metrics.gauge(
+            "disk_free", "ratio", "Free space of the data directory's file system as a part of it"
+        )
+        self.full_in = metrics.gauge(
+            "disk_full_in",
+            "seconds",
+            "When that file system is full at the rate of the last day; +Inf while it does not fill",
+        )
+        self.read_only = metrics.gauge(
+            "read_only", "bool", "1 while this validator only reads, because its disk has no room"
         )

@@ -176,6 +176,7 @@ class Reception:
         return answered
 
     def _admit(self, sender: Sender, count: int) -> None:
+        self._replica.require_part()
         now = self._clock.monotonic()
         if self._rates.admit(sender.key, now=now, cost=count):
             return

@@ -55,6 +55,15 @@ class Replica:
         """Run a short query on the ledger as this node has it. It must copy what it keeps and change nothing."""
         return self._machine.read(query)
 
+    def require_part(self) -> None:
+        """Raise `NotReady` SN-V107 while this validator only reads: nothing may be taken in, nothing may be signed."""
+        paused = self.status().paused
+        if paused is not None:
+            raise NotReady(
+                "SN-V107",
+                f"{self.validator_id} only reads for now ({paused}); ask another validator",
+            )
+
     async def current(self, *, timeout_seconds: float | None = None) -> None:
         """Return when this node has applied everything that was acknowledged before the call."""
         await self._replication.barrier(timeout_seconds=timeout_seconds or self._timeout_seconds)

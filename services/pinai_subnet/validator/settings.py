@@ -13,6 +13,7 @@ from pydantic import (
     SecretStr,
 )
 
+from pinai_subnet.runtime.disk import DiskLimits
 from pinai_subnet.runtime.settings import Settings
 from pinai_subnet.validator.loops.duty import Backoff
 from pinai_subnet.validator.reception import IntakeLimits
@@ -115,6 +116,16 @@ class HealthSection(Settings):
 
     stalled_after_seconds: PositiveFloat = 15
     min_free_mb: NonNegativeInt = 256
+    warn_free_percent: Annotated[float, Field(ge=0, le=100)] = 15
+    warn_full_in_days: NonNegativeFloat = 7
+
+    def disk(self) -> DiskLimits:
+        """Return when this validator warns, and when it only reads."""
+        return DiskLimits(
+            floor_bytes=self.min_free_mb * 1_048_576,
+            warn_free_percent=self.warn_free_percent,
+            warn_days=self.warn_full_in_days,
+        )
 
 
 class ValidatorSettings(Settings):

@@ -34,7 +34,13 @@ class LedgerMachine(StateMachine):
         self._lock = RLock()
 
     def apply(self, index: int, command: bytes) -> Applied:
-        """Apply one entry; bytes that are no command of a member are a recorded refusal."""
+        """Apply one entry; bytes that are no command of a member are a recorded refusal.
+
+        An entry that is applied already changes nothing: a log that was paused replays them when it is opened again.
+        """
+        with self._lock:
+            if index <= self._ledger.index:
+                return Applied(index=index, replies=(), events=())
         try:
             decoded = decode_command(command, self._parameters.subnet_id, self._keys_of)
         except SubnetError as error:
@@ -59,8 +65,12 @@ class LedgerMachine(StateMachine):
     def restore(self, data: bytes) -> None:
         """Continue from a snapshot; the listener hears of it as of a command without events."""
         with self._lock:
-            self._ledger = decode_snapshot(data, self._parameters, self._ledger.limits)
-            index = self._ledger.index
+            restored = decode_snapshot(data, self._parameters, self._ledger.limits)
+            if restored.index < self._ledger.index:
+                # A log that is opened again after a pause begins with its snapshot; what is held here includes it.
+                return
+            self._ledger = restored
+            index = restored.index
         self._listener(index, Applied(index=index, replies=(), events=()))
 
     def read(self, query: Callable[[Ledger], T]) -> T:

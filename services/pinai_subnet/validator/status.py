@@ -111,6 +111,7 @@ def _replication(status: ReplicationStatus) -> Document:
         "has_quorum": status.has_quorum,
         "tick_lag_seconds": round(status.tick_lag_seconds, 4),
         "failure": status.failure,
+        "paused": status.paused,
         "membership": status.membership,
         "change_pending": status.change_pending,
         "peers": [

@@ -17,7 +17,7 @@ from pinai_subnet.protocol.errors import (
     Unauthenticated,
     WrongState,
 )
-from pinai_subnet.runtime.errors import ResourceBusy
+from pinai_subnet.runtime.errors import ResourceBusy, StoredDataDamaged
 from pinai_subnet.runtime.problems import GrpcProblem, ProblemDetails, grpc_problem
 
 
@@ -43,9 +43,10 @@ _TABLE: dict[type[Exception], _Row] = {
     Damaged: _Row(StatusCode.DATA_LOSS, 500, "Stored data damaged"),
     DependencyError: _Row(StatusCode.UNAVAILABLE, 503, "Dependency failed"),
     ResourceBusy: _Row(StatusCode.RESOURCE_EXHAUSTED, 503, "Busy"),
+    StoredDataDamaged: _Row(StatusCode.DATA_LOSS, 500, "Stored data damaged"),
 }
 
-_Coded = SubnetError | DependencyError | ResourceBusy
+_Coded = SubnetError | DependencyError | ResourceBusy | StoredDataDamaged
 
 
 def _row(exc: _Coded) -> _Row:

@@ -25,6 +25,7 @@ UNITS = (1, 1000, 60, 3600, 86_400, 86_400_000, 1_048_576, 0.5)
 LISTENING = {"listen", "http"}
 """Sections of ports: proven by every test that talks to a process."""
 RANGES = {
+    "health.warn_free_percent": 71.03,
     "seal.max_items": 97,
     "seal.max_open_epochs": 7,
     "intake.commands_in_flight": 9,

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.full_disk import Disk
 
-from pinai_subnet.runtime.errors import ResourceBusy, StartupError
+from pinai_subnet.runtime.errors import NoRoom, ResourceBusy, StartupError, StoredDataDamaged
 from pinai_subnet.runtime.sqlite import DatabaseClosed, SqliteDatabase
+from pinai_subnet.runtime.sqlite_seal import seal_path
 
 SCHEMA = ("CREATE TABLE item (number INTEGER PRIMARY KEY) STRICT",)
 ME = "matcher matcher-1 of subnet 0x07"
@@ -243,3 +245,135 @@ async def test_what_was_reported_durable_survives_kill_9(tmp_path: Path, after_l
         stored = await db.read(numbers)
     assert set(acknowledged) <= set(stored)
     assert len(acknowledged) >= after_lines
+
+
+def filler(connection: sqlite3.Connection) -> int:
+    return connection.execute("INSERT INTO filler VALUES (zeroblob(9000))").rowcount
+
+
+async def test_on_a_full_disk_a_group_stores_nothing_and_says_so_with_a_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """operators.md row 10."""
+    disk = Disk().install(monkeypatch)
+    schema = (*SCHEMA, "CREATE TABLE filler (data BLOB)")
+    async with database(tmp_path / "a.db", schema) as db:
+        await db.write(insert(1))
+        disk.full = True
+        results = await asyncio.gather(
+            db.write(insert(2)), db.write(filler), db.write(insert(3)), return_exceptions=True
+        )
+        assert [type(result) for result in results] in ([NoRoom] * 3, [int, NoRoom, NoRoom])
+        assert "SN-H011" in str(results[-1])
+        kept = [1] if isinstance(results[0], NoRoom) else [1, 2]
+        assert await db.read(numbers) == kept
+        waiting = asyncio.create_task(db.write_when_possible(filler))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        disk.full = False
+        assert await waiting == 1
+        await db.write(insert(4))
+        assert await db.read(numbers) == [*kept, 4]
+
+
+async def test_damage_that_is_met_while_running_is_a_coded_error(tmp_path: Path) -> None:
+    """operators.md row 24: a page that goes bad under the process is never served."""
+    path = tmp_path / "a.db"
+    async with database(path) as db:
+        await asyncio.gather(*(db.write(insert(n)) for n in range(4000)))
+    async with database(path) as db:
+        raw = bytearray(path.read_bytes())
+        raw[8192:] = b"\xaa" * (len(raw) - 8192)
+        path.write_bytes(raw)
+        with pytest.raises(StoredDataDamaged, match=r"SN-H006.*a\.db is damaged"):
+            await db.read(numbers)
+
+
+async def filled(path: Path, *, sealed: bool) -> bytes:
+    """A file with tables, an index and an overflow page; as a clean stop leaves it, or without its seal."""
+    schema = (*SCHEMA, "CREATE TABLE note (text TEXT); CREATE INDEX notes ON note (text)")
+    async with database(path, schema) as db:
+        await asyncio.gather(*(db.write(insert(n)) for n in range(300)))
+        for n in range(40):
+            await db.write(
+                lambda c, n=n: c.execute("INSERT INTO note VALUES (?)", (f"{n} " * 900,)).rowcount
+            )
+    if not sealed:
+        seal_path(path).unlink()
+    return await asyncio.to_thread(path.read_bytes)
+
+
+def notes(connection: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT text FROM note ORDER BY rowid")]
+
+
+NOTE_SCHEMA = (*SCHEMA, "CREATE TABLE note (text TEXT); CREATE INDEX notes ON note (text)")
+
+
+async def test_a_flipped_bit_anywhere_in_a_file_that_was_closed_is_refused(tmp_path: Path) -> None:
+    """operators.md row 24: also inside values, which SQLite's own checks let pass."""
+    path = tmp_path / "a.db"
+    whole = await filled(path, sealed=True)
+    for place in range(17, len(whole), max(1, len(whole) // 150)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x04
+        path.write_bytes(damaged)
+        code, _ = await refused(database(path, NOTE_SCHEMA))
+        assert code in {"SN-H004", "SN-H005", "SN-H006", "SN-H008"}, place
+        assert path.read_bytes() == bytes(damaged)
+    path.write_bytes(whole)
+    async with database(path, NOTE_SCHEMA) as db:
+        assert len(await db.read(notes)) == 40
+
+
+@pytest.mark.parametrize("kind", ["zeroed page", "torn page", "truncated"])
+async def test_lost_pages_in_every_region_are_refused_or_change_no_value(
+    tmp_path: Path, kind: str
+) -> None:
+    """operators.md row 24: after a kill there is no seal; SQLite misses no page that lost its head."""
+    path = tmp_path / "a.db"
+    whole = await filled(path, sealed=False)
+    truth = [f"{n} " * 900 for n in range(40)]
+    codes: set[str] = set()
+    for page in range(len(whole) // 4096):
+        start = page * 4096
+        damaged = bytearray(whole)
+        if kind == "zeroed page":
+            damaged[start : start + 4096] = bytes(4096)
+        elif kind == "torn page":
+            damaged[start : start + 2048] = bytes(2048)
+        else:
+            del damaged[start:]
+        if not damaged:
+            continue  # an empty file is a new one
+        path.write_bytes(damaged)
+        db = database(path, NOTE_SCHEMA)
+        try:
+            await db.start()
+        except StartupError as exc:
+            (problem,) = exc.problems
+            codes.add(problem.code)
+            assert str(path) in problem.message
+            continue
+        try:
+            assert await db.read(numbers) == list(range(300)), page
+            assert await db.read(notes) == truth, page
+        except StoredDataDamaged as exc:
+            codes.add(exc.code)
+        finally:
+            await db.close()
+            seal_path(path).unlink()
+    assert codes <= {"SN-H004", "SN-H006", "SN-H008"}
+    assert codes
+
+
+async def test_a_seal_holds_for_one_start_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with database(path) as db:
+        await db.write(insert(1))
+    assert seal_path(path).exists()
+    async with database(path) as db:
+        assert not seal_path(path).exists()
+        await db.write(insert(2))
+    async with database(path) as db:
+        assert await db.read(numbers) == [1, 2]

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.unit.validator import ledger_world as world
 
 from pinai_subnet.ports.errors import Refused, Unreachable
 from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus
 from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.runtime.clock import ManualClock
-from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.runtime.data_dir import DataDirectory, DiskSpace, Identity
+from pinai_subnet.runtime.disk import DiskLimits, DiskWatch
 from pinai_subnet.runtime.health import OK, Health, Progress
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.feed import EventFeed
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.loops.catch_up import CatchUp
+from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks, Observer
 from pinai_subnet.validator.loops.register import RegisterValidator
 from pinai_subnet.validator.metrics import ValidatorMetrics
@@ -124,6 +127,108 @@ def test_a_slow_clock_and_a_full_disk_speak_against_finalising(
     clock.jump(60)
     monkeypatch.setattr(checks, "_min_free_bytes", 1 << 62)
     assert codes(health.able_to_finalise()) == ["SN-V101"]
+    assert codes(health.ready()) == ["SN-V101"]
+
+
+def test_a_validator_that_only_reads_gives_that_as_its_one_reason_and_stays_alive(
+    scene: Any,
+) -> None:
+    """operators.md row 10: readiness says why, and nobody restarts it."""
+    replica, _, health, _, _ = scene
+    replica.now = replace(
+        GOOD, leader_id=None, has_quorum=False, paused="SN-V101 3 MiB free", peers=()
+    )
+    assert health.alive().ok
+    assert codes(health.able_to_finalise()) == ["SN-V107"]
+    assert "only reads: SN-V101 3 MiB free" in health.ready().against[0][1].reason
+    replica.now = GOOD
+    assert health.able_to_finalise().ok
+
+
+class PausableLog:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.now = GOOD
+        self.room = True
+
+    def status(self) -> ReplicationStatus:
+        return self.now
+
+    async def pause(self, reason: str) -> None:
+        self.now = replace(GOOD, paused=reason)
+
+    async def resume(self) -> bool:
+        if self.room:
+            self.now = GOOD
+        return self.room
+
+
+def guard(log: PausableLog, free: list[int]) -> tuple[GuardDisk, Metrics]:
+    watch = DiskWatch(
+        space=lambda: DiskSpace(free_bytes=free[0], total_bytes=1 << 30),
+        clock=ManualClock(),
+        limits=DiskLimits(floor_bytes=64 << 20, warn_free_percent=15, warn_days=7),
+    )
+    metrics = Metrics("validator")
+    made = GuardDisk(
+        watch=watch,
+        replication=log,  # type: ignore[arg-type]
+        metrics=ValidatorMetrics(metrics),
+    )
+    return made, metrics
+
+
+def gauge(metrics: Metrics, name: str) -> float:
+    value = metrics.registry.get_sample_value(f"subnet_validator_{name}")
+    assert value is not None
+    return value
+
+
+async def test_the_log_is_paused_below_the_floor_and_resumed_with_clear_room() -> None:
+    """operators.md row 10: read-only at the hard floor, back without a restart; figures for both."""
+    log, free = PausableLog(), [500 << 20]
+    guarding, metrics = guard(log, free)
+    await guarding.look()
+    assert log.now.paused is None
+    assert gauge(metrics, "disk_free_bytes") == 500 << 20
+    assert gauge(metrics, "disk_full_in_seconds") == float("inf")
+    free[0] = 63 << 20
+    await guarding.look()
+    assert log.now.paused == "SN-V101 63 MiB free"
+    assert gauge(metrics, "read_only_bool") == 1
+    free[0] = 65 << 20
+    await guarding.look()
+    assert log.now.paused is not None
+    free[0] = 90 << 20
+    await guarding.look()
+    assert log.now.paused is None
+    assert gauge(metrics, "read_only_bool") == 0
+
+
+async def test_a_log_that_ran_out_of_space_by_itself_is_resumed_too() -> None:
+    log, free = PausableLog(), [500 << 20]
+    guarding, _ = guard(log, free)
+    log.now = replace(GOOD, paused="SN-R015 cannot write: No space left on device")
+    log.room = False
+    await guarding.look()
+    assert log.now.paused is not None
+    log.room = True
+    await guarding.look()
+    assert log.now.paused is None
+
+
+async def test_a_filling_disk_is_warned_of_once() -> None:
+    """operators.md row 10: warned at 15 % free."""
+    log, free = PausableLog(), [100 << 20]
+    guarding, _ = guard(log, free)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(5):
+            await guarding.look()
+        free[0] = 900 << 20
+        await guarding.look()
+    said = [(line["event"], line.get("code")) for line in lines]
+    assert said == [("disk_nearly_full", "SN-V106"), ("disk_no_longer_nearly_full", None)]
 
 
 def test_a_failed_engine_is_not_alive(scene: Any) -> None:
@@ -223,7 +328,7 @@ async def test_a_started_validator_is_ready_after_it_has_caught_up() -> None:
     log = Log(failures=2)
     duty = CatchUp(replica=log)  # type: ignore[arg-type]
     before = duty.check()
-    assert (before.ok, before.code) == (False, "SN-V106")
+    assert (before.ok, before.code) == (False, "SN-V104")
     assert "19" in before.reason
     assert "22" in before.reason
     stop = Stop()

@@ -196,3 +196,20 @@ def test_reads_from_another_thread_see_whole_commands() -> None:
     assert node.read(
         lambda ledger: ledger.assignments_of(record(3).assignment.intent_id)[0].key
     ) == (key_of(record(3)))
+
+
+def test_a_log_that_is_opened_again_changes_nothing_that_is_applied() -> None:
+    """operators.md row 10: after a pause the log replays its snapshot and its entries; nobody hears of them twice."""
+    heard: list[tuple[int, Applied]] = []
+    node, world = machine(heard), World()
+    early = node.snapshot()
+    commands = [RecordAssignments(stamp=world.stamp(), records=(record(n),)) for n in (1, 2, 3)]
+    entries = [encode_command(command, signer("validator-1"), SUBNET) for command in commands]
+    for index, entry in enumerate(entries, start=2):
+        node.apply(index, entry)
+    before, count = node.snapshot(), len(heard)
+    node.restore(early)
+    for index, entry in enumerate(entries, start=2):
+        assert node.apply(index, entry).replies == ()
+    assert node.snapshot() == before
+    assert len(heard) == count

@@ -1,5 +1,7 @@
 """The signing duty: recompute, remember, sign, publish, in this order, and never twice."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,9 @@ import pytest
 from tests.unit.validator import ledger_world as world
 
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
+from pinai_subnet.ports.errors import Damaged
 from pinai_subnet.ports.signing_record import SigningIntent
+from pinai_subnet.protocol.errors import NotReady
 from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.runtime.health import Progress
@@ -31,9 +35,14 @@ class OneLedger:
         self._world = on
         self.proposed: list[Command] = []
         self.barriers = 0
+        self.without_room = False
 
     def read(self, query: Callable[[Ledger], Any]) -> Any:
         return query(self._world.ledger)
+
+    def require_part(self) -> None:
+        if self.without_room:
+            raise NotReady("SN-V107", "only reads")
 
     async def current(self) -> None:
         self.barriers += 1
@@ -160,3 +169,43 @@ def test_a_header_of_another_parent_or_root_differs(sealed: Any) -> None:
     epoch = sealed.ledger.epoch(1)
     epoch.header = replace(epoch.header, event_root=bytes(32))
     assert disagreement(sealed.ledger, epoch) == "the checkpoint header differs"
+
+
+async def test_without_room_nothing_is_remembered_or_signed_until_there_is_some(
+    sealed: Any, record: Any
+) -> None:
+    """operators.md row 10: below the floor a validator stops signing."""
+    sign, replica = duty(sealed, record)
+    replica.without_room = True
+    with pytest.raises(NotReady, match="SN-V107"):
+        await sign.work()
+    assert (record.highest_epoch, replica.proposed) == (-1, [])
+    replica.without_room = False
+    assert await sign.work()
+    assert len(replica.proposed) == 1
+
+
+async def test_a_disk_that_runs_full_under_the_record_delays_the_signature_and_loses_no_epoch(
+    sealed: Any, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """operators.md row 10: what could not be remembered is signed when there is room, without a restart."""
+    sign, replica = duty(sealed, record)
+    real = os.write
+
+    def half(descriptor: int, data: Any) -> int:
+        if len(data) > 20:
+            return real(descriptor, data[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", half)
+        for _ in range(3):
+            with pytest.raises(Damaged, match="No space left"):
+                await sign.work()
+    assert replica.proposed == []
+    assert await sign.work()
+    assert len(replica.proposed) == 1
+    record.close()
+    again = FileSigningRecord(record._path, address=world.signer("validator-1").address)
+    assert again.highest_epoch == 1
+    again.close()

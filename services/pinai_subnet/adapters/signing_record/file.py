@@ -5,6 +5,8 @@ record and its place). A tail that a crash left incomplete is cut, because nothi
 Any other damage refuses to open: guessing could mean signing an epoch twice.
 """
 
+import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -24,6 +26,8 @@ _BODY = struct.Struct(">BQ32s32s")
 _CRC = struct.Struct(">I")
 RECORD_SIZE = _BODY.size + _CRC.size
 HEADER_SIZE = _HEADER.size
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _SIGNED = 1
 _RAISED = 2
@@ -177,6 +181,10 @@ class FileSigningRecord(SigningRecord):
         frames = b"".join(_frame(r, self._count + i) for i, r in enumerate(records))
         try:
             _write_all(self._descriptor, frames)
+        except OSError as exc:
+            self._undo(exc)
+            raise Damaged("SN-K105", f"{self._path} cannot be written: {exc.strerror}") from exc
+        try:
             os.fsync(self._descriptor)
         except OSError as exc:
             # After a failed sync the kernel may have dropped the pages: only a new start can tell what is on disk.
@@ -188,8 +196,17 @@ class FileSigningRecord(SigningRecord):
         if self._count > self._compact_above:
             self._compact()
 
+    def _undo(self, failed: OSError) -> None:
+        """Take a write back that the disk had no room for; only then may another be tried in this process."""
+        self._failed = True
+        if failed.errno not in _NO_ROOM:
+            return
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, HEADER_SIZE + self._count * RECORD_SIZE)
+            self._failed = False
+
     def _compact(self) -> None:
-        """Replace the file by one with the newest epochs and the height of all older ones."""
+        """Replace the file by one with the newest epochs and the height of all older ones; without room, later."""
         kept = [_Record(_SIGNED, epoch, *digests) for epoch, digests in self._signed.items()]
         records = [_Record(_RAISED, self._highest, bytes(32), bytes(32)), *kept]
         frames = b"".join(_frame(record, place) for place, record in enumerate(records))
@@ -197,11 +214,18 @@ class FileSigningRecord(SigningRecord):
             _write_new(self._path, _header(self._address) + frames)
             fresh = self._open()
         except OSError as exc:
+            if exc.errno in _NO_ROOM and self._still_this_file():
+                return
             self._failed = True
             raise Damaged("SN-K105", f"{self._path} cannot be rewritten: {exc.strerror}") from exc
         os.close(self._descriptor)
         self._descriptor = fresh
         self._count = len(records)
+
+    def _still_this_file(self) -> bool:
+        """Whether the open file is the one under the path, after an attempt to replace it."""
+        _partial(self._path).unlink(missing_ok=True)
+        return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
 
 
 def carry_over(path: Path, *, former: Address, address: Address) -> None:
@@ -252,9 +276,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
 def _write_new(path: Path, data: bytes) -> None:
     """Create or replace the file atomically: new file, sync, rename, sync of the directory."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, data)

@@ -38,5 +38,5 @@ class CatchUp:
             False,
             f"catching up since the start: entry {status.applied_index} applied, "
             f"{max(status.commit_index, status.last_index)} known",
-            "SN-V106",
+            "SN-V104",
         )

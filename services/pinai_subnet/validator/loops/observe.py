@@ -90,7 +90,7 @@ class HealthChecks:
         min_free_bytes: int,
         caught_up: Callable[[], Finding],
     ) -> None:
-        """Below `min_free_bytes` the validator says that it cannot finalise, before writes begin to fail."""
+        """Below `min_free_bytes` the validator is not ready, before writes begin to fail."""
         self._replica = replica
         self._quorum = quorum
         self._clock = clock
@@ -103,9 +103,9 @@ class HealthChecks:
         health.add("alive", "replication", self.engine)
         health.add("ready", "leader", self.leader)
         health.add("ready", "caught_up", self._caught_up)
+        health.add("ready", "disk", self.disk)
         health.add("able_to_finalise", "signers", self.signers)
         health.add("able_to_finalise", "clock", self.clock)
-        health.add("able_to_finalise", "disk", self.disk)
         for name, duty in progress.items():
             health.add("able_to_finalise", name, duty.check)
 
@@ -115,8 +115,10 @@ class HealthChecks:
         return OK if failure is None else Finding(False, failure, failure.partition(" ")[0])
 
     def leader(self) -> Finding:
-        """Say whether a leader with a majority is known."""
+        """Say whether a leader with a majority is known; who takes no part says why under `disk`."""
         status = self._replica.status()
+        if status.paused is not None:
+            return OK
         if status.leader_id is not None and status.has_quorum:
             return OK
         missing = [peer.id for peer in status.peers if not peer.connected]
@@ -133,7 +135,7 @@ class HealthChecks:
         """Say whether enough validators are connected to reach the signature threshold."""
         status = self._replica.status()
         connected = 1 + sum(p.connected for p in status.peers if p.role == "voter")
-        if connected >= self._quorum().required_signatures:
+        if status.paused is not None or connected >= self._quorum().required_signatures:
             return OK
         return Finding(
             False,
@@ -154,8 +156,11 @@ class HealthChecks:
         )
 
     def disk(self) -> Finding:
-        """Say whether the data directory has room."""
+        """Say whether the data directory has room, and that nothing is taken in or signed while it has not."""
         space = self._directory.disk_space()
+        paused = self._replica.status().paused
+        if paused is not None:
+            return Finding(False, f"this validator only reads: {paused}", "SN-V107")
         if space.free_bytes >= self._min_free_bytes:
             return OK
         return Finding(

@@ -61,6 +61,7 @@ class SignEpochs:
             await asyncio.to_thread(self._record.raise_to, seen)
         if not sealed:
             return False
+        self._replica.require_part()
         intents = [one.intent for one in sealed if self._agreed(one)]
         remembered = [intent for intent in intents if await self._remember(intent)]
         await asyncio.gather(*(self._sign(intent) for intent in remembered))

@@ -36,8 +36,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-H006",
         title="Stored data damaged",
-        cause="A database or stamp failed its integrity check.",
-        remedy="Keep a copy, then restore a backup; do not delete the file.",
+        cause="A database or stamp failed its integrity check, or a database differs from the digest (`.seal`) that "
+        "its last clean stop wrote beside it; the message names the file.",
+        remedy="Keep a copy of the file and its seal, then restore both from a backup. A validator's archive.sqlite "
+        "and a registry's database may also be moved away, seal included: the archive begins again with what the "
+        "ledger still holds, and members register anew.",
     ),
     Entry(
         code="SN-H007",
@@ -62,6 +65,12 @@ ENTRIES: tuple[Entry, ...] = (
         title="Data directory in use",
         cause="Another process holds the lock of this data directory.",
         remedy="Stop the process named, or give each process its own directory.",
+    ),
+    Entry(
+        code="SN-H011",
+        title="No room on the disk",
+        cause="The disk is full, so the database took nothing of the request; what is stored stays.",
+        remedy="Free space: then it goes on by itself, without a restart. Send the request again later.",
     ),
     Entry(
         code="SN-H020",

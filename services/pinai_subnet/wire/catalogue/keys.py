@@ -68,7 +68,7 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-K105",
         title="The signing record cannot be written",
         cause="The disk did not take the entry, so nothing was signed.",
-        remedy="Free disk space, check the file's permissions and the disk, and restart the "
-        "validator.",
+        remedy="Free disk space: then signing goes on by itself. After any other failure check the file's "
+        "permissions and the disk, and restart the validator.",
     ),
 )

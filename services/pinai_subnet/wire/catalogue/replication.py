@@ -113,8 +113,8 @@ ENTRIES: tuple[Entry, ...] = (
             "node stopped so as not to acknowledge what is not stored."
         ),
         remedy=(
-            "Free space or repair the disk, then restart the validator; it continues from what "
-            "is durable."
+            "Free space: then it goes on by itself. Repair a faulty disk and restart the validator; "
+            "it continues from what is durable."
         ),
     ),
     Entry(
@@ -173,6 +173,15 @@ ENTRIES: tuple[Entry, ...] = (
         title="Replicated log not running",
         cause="The node is starting or shutting down.",
         remedy="Send the request to another validator, or retry after the start.",
+    ),
+    Entry(
+        code="SN-R024",
+        title="This member takes no part for now",
+        cause=(
+            "Its disk has no room for the log, so it stepped aside and keeps what it has. What was "
+            "under way may still be committed by the others."
+        ),
+        remedy="Free space on its disk; it takes part again by itself, without a restart.",
     ),
     Entry(
         code="SN-R030",

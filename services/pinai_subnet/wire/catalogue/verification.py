@@ -318,8 +318,26 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-V101",
         title="Disk nearly full",
         cause="The file system of the data directory has less free space than "
-        "`health.min_free_mb`.",
-        remedy="Free space or move the data directory to a larger disk; nothing is lost meanwhile.",
+        "`health.min_free_mb`. This validator stops writing: it takes no reports, signs nothing and "
+        "takes no part in agreement, but answers questions from what it has.",
+        remedy="Free space or enlarge the disk; nothing is lost meanwhile, and it goes on by itself "
+        "without a restart. A backup and another host are the way out if neither is possible.",
+    ),
+    Entry(
+        code="SN-V106",
+        title="Disk fills up",
+        cause="The file system of the data directory has less free space than "
+        "`health.warn_free_percent`, or is full in fewer days than `health.warn_full_in_days` at the "
+        "rate of the last day. Everything still works.",
+        remedy="Look at what grows (`subnet_validator_disk_free_bytes`), lower `archive.keep_days` or "
+        "`archive.max_records`, or enlarge the disk before `health.min_free_mb` is reached.",
+    ),
+    Entry(
+        code="SN-V107",
+        title="The validator only reads for now",
+        cause="Its disk has no room, so it takes no report and signs nothing that it could not store.",
+        remedy="Send the report to another validator or a little later; the operator frees space "
+        "on this one, and it goes on by itself.",
     ),
     Entry(
         code="SN-V102",
@@ -336,7 +354,7 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Start the validator with --id and one of the ids in network.yaml.",
     ),
     Entry(
-        code="SN-V106",
+        code="SN-V104",
         title="Catching up",
         cause="The validator started a moment ago, or with a ledger far behind the others, and "
         "has not applied yet what was acknowledged before its start.",
