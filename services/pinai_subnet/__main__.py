@@ -28,6 +28,17 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
         help="directory of the YAML files (default: config)",
     )
     parser.add_argument("--id", default=None, help="which member this is, e.g. validator-1")
+    if role == "validator":
+        parser.add_argument(
+            "--takeover",
+            action="store_true",
+            help="end whichever other process has this identity, on whichever host",
+        )
+        parser.add_argument(
+            "--rejoin-empty",
+            action="store_true",
+            help="the data is lost or damaged: come back without a vote and fetch everything",
+        )
     parser.add_argument("--version", action="version", version=version_text(role))
     return parser
 
@@ -45,7 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if role == "subnetctl":
         return int(importlib.import_module("pinai_subnet.cli.main").main(words))
     options = _role_parser(role).parse_args(words)
-    arguments = Arguments(config_dir=options.config_dir, id=options.id)
+    arguments = Arguments(
+        config_dir=options.config_dir,
+        id=options.id,
+        takeover=getattr(options, "takeover", False),
+        rejoin_empty=getattr(options, "rejoin_empty", False),
+    )
     return int(importlib.import_module(ROLES[role]).main(arguments))
 
 

@@ -13,8 +13,11 @@ from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
+from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
+from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.resumable import ResumableLog
 from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
@@ -83,7 +86,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
             "listen.raft_port": port_of(listen.raft_port, me.raft_endpoint),
         },
     )
-    service, directory, log = await _service(process, configuration)
+    service, directory, log, cluster_id = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
         quorum=service.queries.quorum,
@@ -102,8 +105,8 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     guard = GuardDisk(watch=watch, replication=log, metrics=service.metrics)
     process.loop("guard_disk", guard.run)
     for name, loop in service.loops().items():
-        process.loop(name, loop)
-    listening = await _serve(process, configuration, service)
+        process.loop(name, told_as_misconfigured(loop))
+    listening = await _serve(process, configuration, service, cluster_id)
     _join_registry(process, configuration)
     get_logger().info(
         "validator_listening",
@@ -116,7 +119,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
 
 async def _service(
     process: Process, configuration: Configuration
-) -> tuple[ValidatorService, DataDirectory, ResumableLog]:
+) -> tuple[ValidatorService, DataDirectory, ResumableLog, str]:
     settings, me = configuration.settings, configuration.me
     parameters = configuration.network.genesis
     identity = Identity(subnet_id=parameters.subnet_id, role="validator", node_id=me.id)
@@ -126,6 +129,7 @@ async def _service(
         directory.close()
 
     process.on_close(release)
+    cluster_id = _cluster_id(directory, parameters.subnet_id)
     record = _signing_record(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
@@ -167,17 +171,18 @@ async def _service(
     logs: list[ResumableLog] = []
 
     def replication(machine: LedgerMachine) -> Replication:
+        path = directory.file("log")
         logs.append(
-            ResumableLog(lambda: _replicated_log(configuration, machine, directory.file("log")))
+            ResumableLog(lambda: _replicated_log(configuration, machine, path, cluster_id))
         )
         return logs[0]
 
     service = ValidatorService(world, replication)
-    return service, directory, logs[0]
+    return service, directory, logs[0], cluster_id
 
 
 def _replicated_log(
-    configuration: Configuration, machine: LedgerMachine, directory: Path
+    configuration: Configuration, machine: LedgerMachine, directory: Path, cluster_id: str
 ) -> ReplicatedLog:
     network, me = configuration.network, configuration.me
     parameters = network.parameters
@@ -188,7 +193,7 @@ def _replicated_log(
         me=_peer(me),
         others=[_peer(other) for other in parameters.validators if other.id != me.id],
         listen=address_text(listen.host, port),
-        cluster_id=parameters.subnet_id,
+        cluster_id=cluster_id,
         directory=directory,
         state_machine=machine,
         signer=configuration.signer,
@@ -196,6 +201,7 @@ def _replicated_log(
         first_group=[
             _peer(present.get(member.address, member)) for member in network.genesis.validators
         ],
+        guard=configuration.guard,
     )
 
 
@@ -214,7 +220,7 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
 
 
 async def _serve(
-    process: Process, configuration: Configuration, service: ValidatorService
+    process: Process, configuration: Configuration, service: ValidatorService, cluster_id: str
 ) -> Listening:
     settings, me = configuration.settings, configuration.me
     verifier = configuration.auth.verifier(
@@ -232,9 +238,11 @@ async def _serve(
             max_concurrent_calls=settings.max_concurrent_calls,
         )
     )
+    app = _app(process, configuration, service, verifier)
+    add_backups(process, configuration, service, app, verifier=verifier, cluster_id=cluster_id)
     http_server = await process.enter(
         HttpServer(
-            _app(process, configuration, service, verifier),
+            app,
             host=settings.listen.host,
             port=port_of(settings.listen.http_port, me.http_endpoint),
         )
@@ -336,6 +344,18 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
         heartbeat_seconds=section.heartbeat_seconds,
     )
     process.loop("register_validator", loop.run)
+
+
+def _cluster_id(directory: DataDirectory, subnet_id: str) -> str:
+    try:
+        return cluster_of(directory.path, subnet_id)
+    except (Damaged, Refused) as exc:
+        raise cannot_start(
+            exc.code,
+            exc.message,
+            where=str(directory.path),
+            fix=f"`subnetctl explain {exc.code}` says what to do",
+        ) from exc
 
 
 def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:

@@ -1,10 +1,11 @@
 """What a validator is told: all its files read, checked and found consistent before anything is opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
@@ -26,6 +27,7 @@ class Configuration:
     policies: ValidatorPolicies
     auth: AuthFile
     signer: LocalSigner
+    guard: Guard = field(default_factory=Guard)
 
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
@@ -53,7 +55,13 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     if network is None or policies is None or auth is None or me is None or signer is None:
         raise AssertionError("the loader reports what it could not load")
     return Configuration(
-        settings=loaded.value, network=network, me=me, policies=policies, auth=auth, signer=signer
+        settings=loaded.value,
+        network=network,
+        me=me,
+        policies=policies,
+        auth=auth,
+        signer=signer,
+        guard=Guard(takeover=arguments.takeover, rejoin_empty=arguments.rejoin_empty),
     )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from pinai_subnet.bootstrap.version import version_text
 from pinai_subnet.cli import (
+    backup,
     config,
     demo,
     explain,
@@ -16,6 +17,7 @@ from pinai_subnet.cli import (
     keys,
     members,
     network,
+    recover,
     validators,
 )
 from pinai_subnet.cli.screen import Screen
@@ -38,12 +40,14 @@ app.command("down")(network.down)
 app.command("status")(network.status)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
+app.command("recover")(recover.recover)
 app.command("agents")(members.agents)
 app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")
 app.add_typer(validators.app, name="validator")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.add_typer(backup.app, name="backup")
 
 
 @app.command("version")

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
@@ -14,13 +16,24 @@ from pinai_subnet.consensus import seams
 from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed, refuse_marked
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
+from pinai_subnet.consensus.fence import FILE_NAME as FENCE
+from pinai_subnet.consensus.fence import Fence, Guard, Life
 from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.handshake import Member
-from pinai_subnet.consensus.journal import Journal
+from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
-from pinai_subnet.consensus.rejoin import end_rejoin, forgot_votes, rejoining
+from pinai_subnet.consensus.rejoin import (
+    Founders,
+    begin_empty,
+    end_rejoin,
+    forgot_votes,
+    founding,
+    prepare_rejoin,
+    rejoining,
+    untouched,
+)
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -39,6 +52,7 @@ _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.02
 _REJOIN_SECONDS = 5.0
+_NOTE_SECONDS = 1.0
 
 
 class ReplicatedLog(Replication):
@@ -56,6 +70,7 @@ class ReplicatedLog(Replication):
         signer: Signer,
         options: ReplicationOptions,
         first_group: Sequence[Peer] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
@@ -75,6 +90,9 @@ class ReplicatedLog(Replication):
         self._state_machine = state_machine
         self._signer = signer
         self._options = options
+        self._guard = guard
+        self._fence = Fence()
+        self._life = Life(since_ms=int(time.time() * 1000))
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -102,17 +120,31 @@ class ReplicatedLog(Replication):
             self._rejoining = asyncio.create_task(self._rejoin(), name="rejoin_group")
 
     async def _rejoin(self) -> None:
-        """Earn the vote back: hold everything that was committed before this member returned; see `rejoin`."""
+        """Earn the vote: hold all that was committed before this member came, or found the group; see `rejoin`."""
         engine = self._require_engine()
-        _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
-        if forgot_votes(self._directory):
-            await asyncio.sleep(self._options.rejoin_wait_seconds)
+        new = founding(self._directory)
+        if not new:
+            _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
+            if forgot_votes(self._directory):
+                await asyncio.sleep(self._options.rejoin_wait_seconds)
+        founders = Founders(len(self._others), wait_seconds=self._options.rejoin_wait_seconds)
         while not engine.may_vote:
-            with contextlib.suppress(Unreachable):
-                index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
-                await asyncio.to_thread(end_rejoin, self._directory)
-                engine.may_vote = True
-                _log.info("raft_rejoin_finished", index=index)
+            lives = [life for life in engine.links().lives().values() if life is not None]
+            if not new or any(not life.empty for life in lives):
+                with contextlib.suppress(Unreachable):
+                    index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
+                    await self._take_vote(engine, index)
+                continue
+            if founders.complete(len(lives), monotonic()):
+                await self._take_vote(engine, 0)
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _take_vote(self, engine: Engine, index: int) -> None:
+        await asyncio.to_thread(end_rejoin, self._directory)
+        engine.may_vote = True
+        engine.wake()
+        _log.info("raft_vote_earned", index=index)
 
     def _open(self) -> None:
         seams.check_version()
@@ -120,13 +152,31 @@ class ReplicatedLog(Replication):
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DirectoryLock(self._directory)
         try:
+            self._apply_guard()
             refuse_marked(self._directory)
             self._check_rejoin()
+            rejoins = rejoining(self._directory) and not founding(self._directory)
+            self._life = msgspec.structs.replace(self._life, rejoins=rejoins)
             self._engine = self._build()
             self._engine.may_vote = not rejoining(self._directory)
         except BaseException:
             self._lock.release()
             raise
+
+    def _apply_guard(self) -> None:
+        """Read what is remembered about identities; begin without a vote where this directory never held a log."""
+        guard = self._guard
+        if guard is None:
+            return
+        empty = untouched(self._directory)
+        if guard.rejoin_empty and (self._directory / "DAMAGED").exists():
+            prepare_rejoin(self._directory, cluster=self._cluster_id, node=self._me.id)
+        elif (empty and self._others) or (guard.rejoin_empty and founding(self._directory)):
+            begin_empty(self._directory, forgotten=guard.rejoin_empty)
+        self._fence = Fence(self._directory / FENCE, fsync=self._options.fsync)
+        if guard.takeover:
+            self._fence.take_over(self._life.since_ms)
+        self._life = msgspec.structs.replace(self._life, claim_ms=self._fence.own_claim_ms)
 
     def _check_rejoin(self) -> None:
         alone = {peer.id for peer in (*self._others, *self._first_group)} <= {self._me.id}
@@ -193,6 +243,9 @@ class ReplicatedLog(Replication):
             cluster=self._cluster_id,
             signer=self._signer,
             others=invited,
+            life=lambda: msgspec.structs.replace(
+                self._life, empty=journal.last_index <= FIRST_INDEX
+            ),
         )
         transport = Transport(
             member=member,
@@ -200,6 +253,7 @@ class ReplicatedLog(Replication):
             listener=open_listener(self._listen),
             options=self._options,
             sync=journal.sync,
+            fence=self._fence,
         )
         return transport, nodes
 
@@ -225,12 +279,15 @@ class ReplicatedLog(Replication):
         """Turn the engine until it is told to stop or fails for good."""
         engine = self._require_engine()
         try:
-            ended = monotonic()
+            noted, ended = 0.0, monotonic()
             while not self._stopping.is_set():
                 engine.turn()
                 now = monotonic()
                 engine.note_turn(now - ended)
                 ended = now
+                if now - noted > _NOTE_SECONDS and engine.commit_index() > FIRST_INDEX:
+                    engine.links().remember_members()
+                    noted = now
         except DependencyError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001  # loop supervision

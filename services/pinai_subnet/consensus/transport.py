@@ -1,6 +1,6 @@
 """Frames between the members of the group, driven by the engine's loop. No pickle, no utility clients.
 
-Of two members, the one with the greater id dials. A connection counts only after the handshake;
+Of two members, the one with the greater id dials first. A connection counts only after the handshake;
 everything else that reaches the listener is closed with a logged reason. `poll` is one turn of the
 loop and the only place where this node waits: frames leave before it waits, and a frame that
 promises durability leaves only after the journal's sync.
@@ -21,9 +21,18 @@ from pysyncobj.transport import Transport as EngineTransport
 
 from pinai_subnet.consensus.connection import Connection
 from pinai_subnet.consensus.endpoint import split_endpoint
+from pinai_subnet.consensus.fence import Fence, Gate, Life
 from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
-from pinai_subnet.consensus.link import Link
-from pinai_subnet.consensus.messages import PROMISES, Message, Ping, decode, encode, from_engine
+from pinai_subnet.consensus.link import Link, tell
+from pinai_subnet.consensus.messages import (
+    PROMISES,
+    Message,
+    Ping,
+    Refusal,
+    decode,
+    encode,
+    from_engine,
+)
 from pinai_subnet.consensus.names import NameLookup
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.repeats import Repeats
@@ -38,6 +47,7 @@ _FIRST_RETRY_SECONDS = 0.05
 _SIGN_OF_LIFE_SECONDS = 0.05
 _STABLE_SECONDS = 2.0
 """A connection that lived this long starts the back-off anew; one that breaks at once does not."""
+_LEASE_MARGIN_SECONDS = 2.0
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -52,6 +62,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         listener: socket.socket,
         options: ReplicationOptions,
         sync: Callable[[], None],
+        fence: Fence | None = None,
     ) -> None:
         """Take over the listener; nothing is accepted or dialled before the first `poll`."""
         super().__init__(None, None, [])
@@ -60,6 +71,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._member = member
         self._options = options
         self._sync = sync
+        lease = options.connection_timeout_seconds + _LEASE_MARGIN_SECONDS
+        self._gate = Gate(fence or Fence(), lease_seconds=lease)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._invited = dict(member.others)
@@ -144,6 +157,11 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         """Whether a proven connection to that peer exists."""
         link = self._links.get(node_id)
         return link is not None and link.connection is not None
+
+    def remember_members(self) -> None:
+        """Take note that the connected peers hold a part of the log."""
+        for name, life in self.lives().items():
+            self._gate.met(name, life)
 
     def heard_at(self, node_id: str) -> float | None:
         """Return the monotonic time of the last complete message from that peer."""
@@ -288,7 +306,10 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if link is None or link.connection is not connection:
             return
         link.heard_at = monotonic()
-        if not isinstance(message, Ping):
+        if isinstance(message, Refusal):
+            self._gate.heed(link.peer.id, message, monotonic())
+            self._drop(connection, message.code, message.reason)
+        elif not isinstance(message, Ping):
             self._onMessageReceived(link.node, message)
 
     def _tell_partial(self, connection: Connection) -> None:
@@ -306,14 +327,29 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if link is None:
             self._drop(connection, "SN-R041", f"{peer.id!r} is no member any more")
             return
+        if refusal := link.against(connection, self._gate):
+            self._refuse(connection, refusal)
+            return
         self._unproven.discard(connection)
         if link.attempt is connection:
             link.attempt = None
         if link.connection is not None:
-            self._drop(link.connection, "SN-R048", "replaced by a newer connection")
+            if farewell := link.farewell(connection, self._gate):
+                self._refuse(link.connection, farewell)
+            else:
+                self._drop(link.connection, "SN-R048", "replaced by a newer connection")
         link.connection, link.heard_at = connection, monotonic()
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> None:
+        with contextlib.suppress(OSError):
+            tell(connection, refusal)
+        self._drop(connection, refusal.code, refusal.reason)
+
+    def lives(self) -> dict[str, Life | None]:
+        """Return which process of each peer is connected; None for a peer that is not."""
+        return {name: link.life() for name, link in list(self._links.items())}
 
     def _drop(self, connection: Connection, code: str, reason: str) -> None:
         self._unproven.discard(connection)
@@ -357,10 +393,11 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def _maintain(self, now: float) -> None:
         for link in list(self._links.values()):
             if link.connection is not None:
+                link.missed_since = now
                 self._keep_alive(link.connection, link, now)
             elif link.attempt is not None:
                 self._expire(link.attempt, now)
-            elif link.dials and now >= link.retry_at:
+            elif link.may_dial(now) and now >= link.retry_at:
                 self._dial(link)
         for connection in list(self._unproven):
             self._expire(connection, now)

@@ -36,6 +36,9 @@ class ValidatorMetrics:
             "Members' words about RootLayer's answer that a majority contradicts",
             labels=("validator",),
         )
+        self.backups = metrics.counter(
+            "backups", "Scheduled backups, by result", labels=("result",)
+        )
         self.stage = metrics.gauge(
             "assignments", "count", "Remembered assignments by stage", labels=("stage",)
         )

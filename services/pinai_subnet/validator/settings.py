@@ -111,6 +111,16 @@ class ReplicationSection(Settings):
     keep_entries: NonNegativeInt = 2_000
 
 
+class BackupSection(Settings):
+    """Whether and how often this validator saves a backup of the ledger by itself."""
+
+    every_seconds: NonNegativeFloat = 0
+    """0: never."""
+    keep: PositiveInt = 7
+    directory: OptionalPath = None
+    """None: `backups` in the data directory."""
+
+
 class HealthSection(Settings):
     """When the validator says that it is not well."""
 
@@ -147,3 +157,4 @@ class ValidatorSettings(Settings):
     registry: RegistrySection = RegistrySection()
     replication: ReplicationSection = ReplicationSection()
     health: HealthSection = HealthSection()
+    backup: BackupSection = BackupSection()

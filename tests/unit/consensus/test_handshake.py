@@ -8,6 +8,7 @@ import pytest
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.consensus.handshake import (
+    PROTOCOL_VERSION,
     Acceptor,
     Dialer,
     Hello,
@@ -130,7 +131,7 @@ def test_own_signature_reflected_back_is_refused() -> None:
 
 def test_newer_protocol_is_refused_with_its_own_code() -> None:
     hello = msgspec.msgpack.decode(Dialer(member(1), peer(2)).opening(), type=Hello)
-    newer = msgspec.structs.replace(hello, protocol=2)
+    newer = msgspec.structs.replace(hello, protocol=PROTOCOL_VERSION + 1)
     with pytest.raises(Refused, match="SN-R043"):
         Acceptor(member(2)).receive(msgspec.msgpack.encode(newer))
 

@@ -1,0 +1,146 @@
+"""A ledger state into the data directories of a stopped home: a new life of the network. Asks nobody; see `backup`."""
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pinai_subnet.adapters.signing_record.file import FileSigningRecord
+from pinai_subnet.cli.local_network import members
+from pinai_subnet.cli.session import Session
+from pinai_subnet.consensus.generation import restored_cluster, write_cluster
+from pinai_subnet.consensus.salvage import seed
+from pinai_subnet.ports.errors import DependencyError, Refused
+from pinai_subnet.protocol.ids import Address
+from pinai_subnet.protocol.network import ValidatorIdentity
+from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.reopening import open_intents, state_above
+
+LOG = "log"
+RECORD = "signing-record.log"
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One validator of this home and where its data is."""
+
+    identity: ValidatorIdentity
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was done."""
+
+    cluster_id: str
+    epoch_floor: int
+    validators: tuple[str, ...]
+    aside: Path
+    """Where the former data directories are now."""
+
+
+def targets(session: Session) -> Sequence[Target]:
+    """Return the validators that this home has keys for; raise `Refused` SN-R084 where there is none."""
+    parameters = session.network.parameters
+    local = {member.id for member in members(session.environment) if member.role == "validator"}
+    found = [
+        Target(identity=one, path=session.home.data / one.id)
+        for one in parameters.validators
+        if one.id in local
+    ]
+    if not found:
+        raise Refused(
+            "SN-R084", f"{session.home.root} holds the key of no validator of the network"
+        )
+    return found
+
+
+def highest_epoch(session: Session, ledger: Ledger, wanted: Sequence[Target]) -> int:
+    """Return the highest epoch that is known to be used: ledger, signing records here, RootLayer where it answers."""
+    highest = ledger.next_epoch - 1
+    for target in wanted:
+        path = target.path / RECORD
+        if path.exists():
+            record = FileSigningRecord(path, address=target.identity.address)
+            highest = max(highest, record.highest_epoch)
+            record.close()
+    try:
+        while page := session.rootlayer.get(
+            "/api/v1/batches", {"after_epoch": highest, "limit": _PAGE}
+        )["batches"]:
+            highest = max(highest, *(int(batch["epoch"]) for batch in page))
+    except DependencyError:
+        return highest
+    return highest
+
+
+def restore(
+    session: Session,
+    ledger: Ledger,
+    *,
+    term: int,
+    epoch_floor: int,
+    restore_id: str | None = None,
+) -> Restored:
+    """Give every validator of this home the state; former directories are moved aside, signing records carried over.
+
+    Every directory is locked first, so nothing happens while a validator runs (`StartupError` SN-H010).
+    """
+    parameters = session.network.parameters
+    name = restore_id or secrets.token_hex(4)
+    cluster = restored_cluster(parameters.subnet_id, name)
+    aside = session.home.data / f"before-restore-{name}"
+    state = state_above(ledger, epoch_floor)
+    wanted = targets(session)
+    with ExitStack() as locks:
+        for target in wanted:
+            if target.path.exists():
+                locks.enter_context(_opened(session, target))
+        aside.mkdir(mode=0o700)
+        for target in wanted:
+            former = aside / target.identity.id
+            if target.path.exists():
+                target.path.rename(former)
+            with _opened(session, target) as directory:
+                write_cluster(directory.path, cluster)
+                if (former / RECORD).exists():
+                    shutil.copyfile(former / RECORD, directory.file(RECORD))
+                _keep_record(directory.file(RECORD), target.identity.address, ledger, epoch_floor)
+                # The log comes last: without it a directory that was not finished does not look like a member's.
+                seed(
+                    directory.file(LOG),
+                    cluster=cluster,
+                    state=state,
+                    last_index=ledger.index,
+                    last_term=max(1, term),
+                )
+    return Restored(
+        cluster_id=cluster,
+        epoch_floor=epoch_floor,
+        validators=tuple(target.identity.id for target in wanted),
+        aside=aside,
+    )
+
+
+def _opened(session: Session, target: Target) -> DataDirectory:
+    identity = Identity(
+        subnet_id=session.network.parameters.subnet_id,
+        role="validator",
+        node_id=target.identity.id,
+    )
+    return DataDirectory.open(target.path, identity=identity)
+
+
+def _keep_record(path: Path, address: Address, ledger: Ledger, epoch_floor: int) -> None:
+    """Carry on the signing record: what it knows, then the open epochs of the ledger, then nothing up to the floor."""
+    record = FileSigningRecord(path, address=address)
+    try:
+        unknown = [one for one in open_intents(ledger) if one.epoch > record.highest_epoch]
+        record.remember(unknown)
+        record.raise_to(epoch_floor)
+    finally:
+        record.close()
