@@ -4,21 +4,29 @@ A key and a data directory can be copied, so proving the key does not prove that
 process therefore names its own life in the handshake, and every member lets only one life of an identity in at a
 time. A life that takes an identity over carries a claim; members remember the highest one, and lives with a lower
 claim are refused from then on. Members also remember whom they have met, so that one which comes back without its
-data is not taken for a new one.
+data is not taken for a new one. What is remembered belongs to a key, not to an id: a member that was removed and
+comes back under its id, or rotated its key, has a new one and begins anew.
 """
 
 import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from pinai_subnet.consensus.durable import replace_file
 from pinai_subnet.consensus.messages import Refusal
 from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.ports.replication import Peer
 
 FILE_NAME = "fence"
+_REMEMBERED = 256
+"""Keys of which something is remembered; the oldest give way."""
+
+
+T = TypeVar("T")
 
 
 class Life(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -52,7 +60,7 @@ class Guard:
 
 
 class _Memory(msgspec.Struct, forbid_unknown_fields=True):
-    """What a member remembers across restarts, by peer id."""
+    """What a member remembers across restarts, by the peers' addresses."""
 
     format: int = 1
     own_claim_ms: int = 0
@@ -89,13 +97,14 @@ class Fence:
         self._memory.own_claim_ms = max(now_ms, self._memory.own_claim_ms + 1)
         self._store()
 
-    def admit(self, peer_id: str, life: Life, *, current: tuple[Life, str] | None) -> None:
+    def admit(self, peer: Peer, life: Life, *, current: tuple[Life, str] | None) -> None:
         """Let a proven peer in, or say why not; `current` is the life that is connected now, and from where.
 
         Raises `Refused`: SN-K011 for a life that was taken over, SN-K010 while another one is active, SN-R019 for a
         known member that comes back without its data and does not say so.
         """
-        claimed = self._memory.claims.get(peer_id, 0)
+        peer_id = peer.id
+        claimed = self._memory.claims.get(peer.address, 0)
         if life.claim_ms < claimed:
             raise Refused(
                 "SN-K011", f"identity {peer_id} was taken over by another process; this one is out"
@@ -107,7 +116,7 @@ class Fence:
                     "SN-K010",
                     f"identity {peer_id} is active at {where} since {holder.since_ms}; refusing",
                 )
-        known = self._memory.met.get(peer_id)
+        known = self._memory.met.get(peer.address)
         if life.empty and known not in {None, life.instance.hex()} and not life.rejoins:
             raise Refused(
                 "SN-R019",
@@ -115,19 +124,26 @@ class Fence:
                 "acknowledged; start it once with --rejoin-empty",
             )
         if life.claim_ms > claimed:
-            self._memory.claims[peer_id] = life.claim_ms
+            _remember(self._memory.claims, peer.address, life.claim_ms)
             self._store()
 
-    def meet(self, peer_id: str, life: Life) -> None:
+    def meet(self, peer: Peer, life: Life) -> None:
         """Remember that this peer takes part in the log; cheap when it is known."""
-        if self._memory.met.get(peer_id) != life.instance.hex():
-            self._memory.met[peer_id] = life.instance.hex()
+        if self._memory.met.get(peer.address) != life.instance.hex():
+            _remember(self._memory.met, peer.address, life.instance.hex())
             self._store()
 
     def _store(self) -> None:
         if self._path is not None:
-            text = json.dumps(msgspec.to_builtins(self._memory), sort_keys=True)
+            text = json.dumps(msgspec.to_builtins(self._memory))
             replace_file(self._path, [text.encode()], fsync=self._fsync)
+
+
+def _remember(table: dict[str, T], key: str, value: T) -> None:
+    table.pop(key, None)
+    table[key] = value
+    while len(table) > _REMEMBERED:
+        del table[next(iter(table))]
 
 
 class Gate:
@@ -139,10 +155,10 @@ class Gate:
         self._lease_seconds = lease_seconds
         self._refused_since: dict[str, float] = {}
 
-    def refusal(self, peer_id: str, life: Life, current: tuple[Life, str] | None) -> Refusal | None:
+    def refusal(self, peer: Peer, life: Life, current: tuple[Life, str] | None) -> Refusal | None:
         """Return what to tell a process that may not take part; None for one that may."""
         try:
-            self._fence.admit(peer_id, life, current=current)
+            self._fence.admit(peer, life, current=current)
         except Refused as error:
             later = current is None or life.later_than(current[0])
             return Refusal(error.code, error.message[:512], later)
@@ -166,7 +182,7 @@ class Gate:
                 return
         raise Refused(refusal.code, f"{peer_id} says: {refusal.reason}")
 
-    def met(self, peer_id: str, life: Life | None) -> None:
+    def met(self, peer: Peer, life: Life | None) -> None:
         """Take note that a connected peer holds a part of the log."""
         if life is not None:
-            self._fence.meet(peer_id, life)
+            self._fence.meet(peer, life)

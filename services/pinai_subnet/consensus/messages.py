@@ -123,6 +123,8 @@ class Ping(_Base, frozen=True, tag=14):
     """Keeps an idle connection known to be alive."""
 
     term: Number = 0
+    empty: bool = True
+    """Whether the sender's log holds nothing at all."""
 
 
 class Refusal(_Base, frozen=True, tag=15):

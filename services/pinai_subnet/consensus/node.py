@@ -1,39 +1,26 @@
 """The replicated log for asyncio code: the `Replication` port over the engine and its thread. No rules of Raft here."""
 
 import asyncio
-import contextlib
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import structlog
 from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
-from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed, refuse_marked
+from pinai_subnet.consensus.admission import Admission
+from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
-from pinai_subnet.consensus.fence import FILE_NAME as FENCE
-from pinai_subnet.consensus.fence import Fence, Guard, Life
+from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.handshake import Member
 from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
-from pinai_subnet.consensus.rejoin import (
-    Founders,
-    begin_empty,
-    end_rejoin,
-    forgot_votes,
-    founding,
-    prepare_rejoin,
-    rejoining,
-    untouched,
-)
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -51,8 +38,6 @@ from pinai_subnet.ports.signer import Signer
 _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.02
-_REJOIN_SECONDS = 5.0
-_NOTE_SECONDS = 1.0
 
 
 class ReplicatedLog(Replication):
@@ -90,9 +75,15 @@ class ReplicatedLog(Replication):
         self._state_machine = state_machine
         self._signer = signer
         self._options = options
-        self._guard = guard
-        self._fence = Fence()
-        self._life = Life(since_ms=int(time.time() * 1000))
+        self._admission = Admission(
+            me=me,
+            others=self._others,
+            first_group=self._first_group,
+            cluster_id=cluster_id,
+            directory=directory,
+            options=options,
+            guard=guard,
+        )
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -116,35 +107,13 @@ class ReplicatedLog(Replication):
         await asyncio.to_thread(self._open)
         self._thread = threading.Thread(target=self._run, name=f"raft-{self._me.id}", daemon=True)
         self._thread.start()
-        if rejoining(self._directory):
-            self._rejoining = asyncio.create_task(self._rejoin(), name="rejoin_group")
+        if not self._require_engine().may_vote:
+            self._rejoining = asyncio.create_task(self._earn_vote(), name="rejoin_group")
 
-    async def _rejoin(self) -> None:
-        """Earn the vote: hold all that was committed before this member came, or found the group; see `rejoin`."""
-        engine = self._require_engine()
-        new = founding(self._directory)
-        if not new:
-            _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
-            if forgot_votes(self._directory):
-                await asyncio.sleep(self._options.rejoin_wait_seconds)
-        founders = Founders(len(self._others), wait_seconds=self._options.rejoin_wait_seconds)
-        while not engine.may_vote:
-            lives = [life for life in engine.links().lives().values() if life is not None]
-            if not new or any(not life.empty for life in lives):
-                with contextlib.suppress(Unreachable):
-                    index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
-                    await self._take_vote(engine, index)
-                continue
-            if founders.complete(len(lives), monotonic()):
-                await self._take_vote(engine, 0)
-            else:
-                await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _take_vote(self, engine: Engine, index: int) -> None:
-        await asyncio.to_thread(end_rejoin, self._directory)
-        engine.may_vote = True
-        engine.wake()
-        _log.info("raft_vote_earned", index=index)
+    async def _earn_vote(self) -> None:
+        await self._admission.earn_vote(
+            self._require_engine(), lambda seconds: self.barrier(timeout_seconds=seconds)
+        )
 
     def _open(self) -> None:
         seams.check_version()
@@ -152,36 +121,12 @@ class ReplicatedLog(Replication):
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DirectoryLock(self._directory)
         try:
-            self._apply_guard()
-            refuse_marked(self._directory)
-            self._check_rejoin()
-            rejoins = rejoining(self._directory) and not founding(self._directory)
-            self._life = msgspec.structs.replace(self._life, rejoins=rejoins)
+            self._admission.prepare()
             self._engine = self._build()
-            self._engine.may_vote = not rejoining(self._directory)
+            self._engine.may_vote = self._admission.may_vote
         except BaseException:
             self._lock.release()
             raise
-
-    def _apply_guard(self) -> None:
-        """Read what is remembered about identities; begin without a vote where this directory never held a log."""
-        guard = self._guard
-        if guard is None:
-            return
-        empty = untouched(self._directory)
-        if guard.rejoin_empty and (self._directory / "DAMAGED").exists():
-            prepare_rejoin(self._directory, cluster=self._cluster_id, node=self._me.id)
-        elif (empty and self._others) or (guard.rejoin_empty and founding(self._directory)):
-            begin_empty(self._directory, forgotten=guard.rejoin_empty)
-        self._fence = Fence(self._directory / FENCE, fsync=self._options.fsync)
-        if guard.takeover:
-            self._fence.take_over(self._life.since_ms)
-        self._life = msgspec.structs.replace(self._life, claim_ms=self._fence.own_claim_ms)
-
-    def _check_rejoin(self) -> None:
-        alone = {peer.id for peer in (*self._others, *self._first_group)} <= {self._me.id}
-        if rejoining(self._directory) and alone:
-            raise Refused("SN-R018", "a group of one has nobody to rejoin")
 
     def _check_group(self) -> None:
         names = [self._me.id, *(peer.id for peer in self._others)]
@@ -243,9 +188,7 @@ class ReplicatedLog(Replication):
             cluster=self._cluster_id,
             signer=self._signer,
             others=invited,
-            life=lambda: msgspec.structs.replace(
-                self._life, empty=journal.last_index <= FIRST_INDEX
-            ),
+            life=lambda: self._admission.life(empty=journal.last_index <= FIRST_INDEX),
         )
         transport = Transport(
             member=member,
@@ -253,7 +196,7 @@ class ReplicatedLog(Replication):
             listener=open_listener(self._listen),
             options=self._options,
             sync=journal.sync,
-            fence=self._fence,
+            fence=self._admission.fence,
         )
         return transport, nodes
 
@@ -279,15 +222,12 @@ class ReplicatedLog(Replication):
         """Turn the engine until it is told to stop or fails for good."""
         engine = self._require_engine()
         try:
-            noted, ended = 0.0, monotonic()
+            ended = monotonic()
             while not self._stopping.is_set():
                 engine.turn()
                 now = monotonic()
                 engine.note_turn(now - ended)
                 ended = now
-                if now - noted > _NOTE_SECONDS and engine.commit_index() > FIRST_INDEX:
-                    engine.links().remember_members()
-                    noted = now
         except DependencyError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001  # loop supervision

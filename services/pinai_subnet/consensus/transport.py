@@ -9,7 +9,6 @@ promises durability leaves only after the journal's sync.
 import contextlib
 import errno
 import os
-import random
 import selectors
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ from pinai_subnet.consensus.connection import Connection
 from pinai_subnet.consensus.endpoint import split_endpoint
 from pinai_subnet.consensus.fence import Fence, Gate, Life
 from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
-from pinai_subnet.consensus.link import Link, tell
+from pinai_subnet.consensus.link import Link, linked, tell
 from pinai_subnet.consensus.messages import (
     PROMISES,
     Message,
@@ -36,6 +35,7 @@ from pinai_subnet.consensus.messages import (
 from pinai_subnet.consensus.names import NameLookup
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.repeats import Repeats
+from pinai_subnet.consensus.wakeup import Wakeup
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.replication import Peer
 
@@ -43,8 +43,6 @@ _log = structlog.get_logger(__name__)
 
 _MAX_UNPROVEN = 32
 _PING_SECONDS = 1.0
-_FIRST_RETRY_SECONDS = 0.05
-_SIGN_OF_LIFE_SECONDS = 0.05
 _STABLE_SECONDS = 2.0
 """A connection that lived this long starts the back-off anew; one that breaks at once does not."""
 _LEASE_MARGIN_SECONDS = 2.0
@@ -85,10 +83,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._promised = False
         self._refusals = Repeats()
         self._names = NameLookup()
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._wakeup = Wakeup()
+        self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
         self._selector.register(listener, selectors.EVENT_READ, None)
 
     # -- what pysyncobj and the engine call --------------------------------------------------------
@@ -112,17 +108,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._member.others.update(wanted)
         for name in self._links.keys() - wanted.keys():
             self._forget(self._links[name])
-        links = dict(self._links)
-        for name in links.keys() - wanted.keys():
-            del links[name]
-        for name, peer in wanted.items():
-            link = links.get(name)
-            if link is None:
-                links[name] = Link(Node(name), peer, self._member.me.id > name)
-            elif link.peer != peer:
-                link.peer, link.failures, link.retry_at = peer, 0, 0.0
         # Other threads look at it: it is replaced, never changed.
-        self._links = links
+        self._links = linked(self._links, wanted, me=self._member.me.id)
 
     def _forget(self, link: Link) -> None:
         for connection in (link.attempt, link.connection):
@@ -158,11 +145,6 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         link = self._links.get(node_id)
         return link is not None and link.connection is not None
 
-    def remember_members(self) -> None:
-        """Take note that the connected peers hold a part of the log."""
-        for name, life in self.lives().items():
-            self._gate.met(name, life)
-
     def heard_at(self, node_id: str) -> float | None:
         """Return the monotonic time of the last complete message from that peer."""
         link = self._links.get(node_id)
@@ -170,8 +152,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def wake(self) -> None:
         """End the current wait of `poll`; callable from any thread."""
-        with contextlib.suppress(OSError):
-            self._wake_write.send(b"\0")
+        self._wakeup.wake()
 
     def poll(self, timeout: float) -> None:
         """Do one turn: send, sync, wait at most `timeout` seconds, receive and dispatch, send and sync again."""
@@ -180,7 +161,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             if key.fileobj is self._listener:
                 self._accept()
             elif key.data is None:
-                self._drain_wake()
+                self._wakeup.drain()
             else:
                 self._serve(key.data, events)
         self._maintain(monotonic())
@@ -189,18 +170,14 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def destroy(self) -> None:
         """Close everything."""
         for link in self._links.values():
-            for connection in (link.connection, link.attempt):
-                if connection is not None:
-                    connection.close()
-            link.connection = link.attempt = None
+            link.close()
         for connection in self._unproven:
             connection.close()
         self._unproven.clear()
         self._names.close()
         self._selector.close()
         self._listener.close()
-        self._wake_read.close()
-        self._wake_write.close()
+        self._wakeup.close()
 
     # -- sending -----------------------------------------------------------------------------------
 
@@ -233,11 +210,6 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._selector.modify(connection.sock, events, connection)
 
     # -- receiving -----------------------------------------------------------------------------------
-
-    def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._wake_read.recv(4096):
-                pass
 
     def _accept(self) -> None:
         for _ in range(_MAX_UNPROVEN):
@@ -305,7 +277,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         link = self._links.get(connection.session.peer.id)
         if link is None or link.connection is not connection:
             return
-        link.heard_at = monotonic()
+        link.hear(message)
         if isinstance(message, Refusal):
             self._gate.heed(link.peer.id, message, monotonic())
             self._drop(connection, message.code, message.reason)
@@ -313,12 +285,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._onMessageReceived(link.node, message)
 
     def _tell_partial(self, connection: Connection) -> None:
-        if connection.session is None or not connection.partial:
-            return
-        link = self._links.get(connection.session.peer.id)
-        now = monotonic()
-        if link is not None and now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
-            link.told_at = now
+        link = self._links.get(connection.session.peer.id) if connection.session else None
+        if link is not None and connection.partial and link.may_tell(monotonic()):
             self.on_partial(link.node)
 
     def _prove(self, connection: Connection, peer: Peer) -> None:
@@ -338,7 +306,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
                 self._refuse(link.connection, farewell)
             else:
                 self._drop(link.connection, "SN-R048", "replaced by a newer connection")
-        link.connection, link.heard_at = connection, monotonic()
+        link.connect(connection)
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
 
@@ -372,21 +340,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._onNodeDisconnected(link.node)
         else:
             link.attempt = None
-            self._note_failure(link, code, reason)
-        self._back_off(link)
-
-    def _note_failure(self, link: Link, code: str, reason: str) -> None:
-        """Log the first failure and the lasting one: a peer that is down is one fact, not one a second."""
-        refused = code not in {"SN-R047", "SN-R048", "SN-R049"}
-        if link.failures in {0, 10} or (refused and link.failures % 100 == 0):
-            level = _log.warning if refused or link.failures else _log.info
-            level("raft_peer_not_reached", peer=link.peer.id, code=code, reason=reason)
-
-    def _back_off(self, link: Link) -> None:
-        ceiling = self._options.reconnect_max_seconds
-        wait = min(ceiling, _FIRST_RETRY_SECONDS * 2 ** min(link.failures, 16))
-        link.failures += 1
-        link.retry_at = monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+            link.note_failure(code, reason)
+        link.back_off(self._options.reconnect_max_seconds)
 
     # -- timers ------------------------------------------------------------------------------------
 
@@ -394,6 +349,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         for link in list(self._links.values()):
             if link.connection is not None:
                 link.missed_since = now
+                if link.newly_holds():
+                    self._gate.met(link.peer, link.life())
                 self._keep_alive(link.connection, link, now)
             elif link.attempt is not None:
                 self._expire(link.attempt, now)
@@ -405,8 +362,10 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def _keep_alive(self, connection: Connection, link: Link, now: float) -> None:
         if now - connection.received_at > self._options.connection_timeout_seconds:
             self._drop(connection, "SN-R049", "silent for too long")
-        elif now - connection.sent_at > _PING_SECONDS and not connection.backlog:
-            self.send(link.node, Ping())
+        elif not connection.backlog and (
+            now - connection.sent_at > _PING_SECONDS or link.has_news(self._member)
+        ):
+            self.send(link.node, link.ping(self._member))
 
     def _expire(self, connection: Connection, now: float) -> None:
         if now - connection.opened_at > self._options.handshake_timeout_seconds:
@@ -418,8 +377,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if found is None:
             return
         if isinstance(found, OSError):
-            self._note_failure(link, "SN-R049", f"{link.peer.endpoint}: {found}")
-            self._back_off(link)
+            link.note_failure("SN-R049", f"{link.peer.endpoint}: {found}")
+            link.back_off(self._options.reconnect_max_seconds)
             return
         family, address = found
         sock = socket.socket(family, socket.SOCK_STREAM)

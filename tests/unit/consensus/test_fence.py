@@ -1,5 +1,7 @@
 """Which process of an identity may take part: the first, unless another one claims it; never one without its memory."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from pinai_subnet.consensus.fence import Fence, Gate, Life
 from pinai_subnet.consensus.messages import Refusal
 from pinai_subnet.ports.errors import Damaged, Refused
+from pinai_subnet.ports.replication import Peer
 
 LIVES = st.builds(
     Life,
@@ -18,6 +21,9 @@ LIVES = st.builds(
 )
 
 
+V1 = Peer(id="v1", address="0x" + "1" * 40, endpoint="10.0.0.11:7400")
+
+
 def life(number: int, **facts: object) -> Life:
     return Life(instance=bytes([number]) * 16, since_ms=number, **facts)  # type: ignore[arg-type]
 
@@ -25,23 +31,23 @@ def life(number: int, **facts: object) -> Life:
 def test_a_second_life_is_refused_while_the_first_is_connected() -> None:
     """Operators row 5."""
     fence = Fence()
-    fence.admit("v1", life(1), current=None)
+    fence.admit(V1, life(1), current=None)
     with pytest.raises(
         Refused, match=r"SN-K010 identity v1 is active at 10\.0\.0\.11:7400 since 1"
     ):
-        fence.admit("v1", life(2), current=(life(1), "10.0.0.11:7400"))
-    fence.admit("v1", life(1), current=(life(1), "10.0.0.11:7400"))
-    fence.admit("v1", life(2), current=None)
+        fence.admit(V1, life(2), current=(life(1), "10.0.0.11:7400"))
+    fence.admit(V1, life(1), current=(life(1), "10.0.0.11:7400"))
+    fence.admit(V1, life(2), current=None)
 
 
 def test_a_claim_ends_the_former_life_also_after_a_restart_of_who_remembers(tmp_path: Path) -> None:
     """Operators row 5: `--takeover`."""
     path = tmp_path / "fence"
-    Fence(path).admit("v1", life(2, claim_ms=5), current=(life(1), "a"))
+    Fence(path).admit(V1, life(2, claim_ms=5), current=(life(1), "a"))
     again = Fence(path)
     with pytest.raises(Refused, match="SN-K011"):
-        again.admit("v1", life(1), current=None)
-    again.admit("v1", life(3, claim_ms=5), current=None)
+        again.admit(V1, life(1), current=None)
+    again.admit(V1, life(3, claim_ms=5), current=None)
 
 
 def test_an_own_claim_outlives_the_process_and_only_rises(tmp_path: Path) -> None:
@@ -55,13 +61,31 @@ def test_a_known_member_without_its_memory_has_to_say_so(tmp_path: Path) -> None
     """Operators row 26."""
     path = tmp_path / "fence"
     fence = Fence(path)
-    fence.admit("v1", life(1, empty=True), current=None)
-    fence.meet("v1", life(1))
-    fence.admit("v1", life(1, empty=True), current=None)
+    fence.admit(V1, life(1, empty=True), current=None)
+    fence.meet(V1, life(1))
+    fence.admit(V1, life(1, empty=True), current=None)
     with pytest.raises(Refused, match=r"SN-R019 .*--rejoin-empty"):
-        Fence(path).admit("v1", life(2, empty=True), current=None)
-    fence.admit("v1", life(2, empty=True, rejoins=True), current=None)
-    fence.admit("v1", life(2), current=None)
+        Fence(path).admit(V1, life(2, empty=True), current=None)
+    fence.admit(V1, life(2, empty=True, rejoins=True), current=None)
+    fence.admit(V1, life(2), current=None)
+
+
+def test_a_member_under_a_known_id_with_another_key_begins_anew(tmp_path: Path) -> None:
+    """Removed and added again, or its key rotated: neither amnesia nor a claim of the former key counts."""
+    fence = Fence(tmp_path / "fence")
+    fence.admit(V1, life(1, claim_ms=9), current=None)
+    fence.meet(V1, life(1, claim_ms=9))
+    again = replace(V1, address="0x" + "2" * 40)
+    Fence(tmp_path / "fence").admit(again, life(2, empty=True), current=None)
+    with pytest.raises(Refused, match="SN-K011"):
+        Fence(tmp_path / "fence").admit(V1, life(2, empty=True), current=None)
+
+
+def test_the_memory_is_bounded(tmp_path: Path) -> None:
+    fence = Fence(tmp_path / "fence", fsync=False)
+    for number in range(300):
+        fence.meet(replace(V1, address=f"0x{number:040x}"), life(1))
+    assert len(json.loads((tmp_path / "fence").read_bytes())["met"]) == 256
 
 
 def test_a_damaged_memory_is_told(tmp_path: Path) -> None:
