@@ -23,6 +23,7 @@ _RULE = (_VERIFY + "test_each_rule_refuses_with_its_own_code",)
 _TASKS = "unit/agent/test_tasks.py::"
 _AGENT = "integration/agent/test_agent.py::"
 _REPORT = "integration/validator/test_life_of_a_report.py::"
+_BACKUP = ("e2e/test_backup.py::test_a_scheduled_backup_is_taken_encrypted_and_pruned",)
 _BAD = "e2e/test_bad_configuration.py::"
 _OTHER_NETWORK = (_BAD + "test_data_of_another_network_is_left_alone",)
 _THRESHOLD = ("unit/protocol/test_quorum.py::test_required_signatures_rounds_up",)
@@ -372,6 +373,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
             "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of"
         ),
     ),
+    "validator.yaml:backup.directory": _BACKUP,
+    "validator.yaml:backup.key_file": _BACKUP,
     "validator.yaml:replication.election_min_seconds": (
         "unit/consensus/test_seams.py::test_options_that_cannot_work_are_refused",
     ),

@@ -111,18 +111,38 @@ def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twic
     network.wait_all(network.submit_many(1), "COMPLETED")
 
 
-def test_a_scheduled_backup_is_taken_and_pruned(make_network: Make) -> None:
-    settings = {"validator.yaml": {"backup.every_seconds": 0.3, "backup.keep": 2}}
+def test_a_scheduled_backup_is_taken_encrypted_and_pruned(
+    make_network: Make, tmp_path: Path
+) -> None:
+    """On the disk that the configuration names, with the key that it names."""
+    key_file, directory = tmp_path / "backup.key", tmp_path / "other-disk"
+    assert _run("keys", "new", str(key_file)).returncode == 0
+    settings = {
+        "validator.yaml": {
+            "backup.every_seconds": 0.3,
+            "backup.keep": 2,
+            "backup.directory": str(directory),
+            "backup.key_file": str(key_file),
+        }
+    }
     network = make_network(validators=1, agents=0, settings=settings)
     network.start("rootlayer", "registry", "validator-1")
-    directory = network.home.data / "backups" / "validator-1"
+    mine = directory / "validator-1"
 
     def rotated() -> bool:
-        names = sorted(path.name for path in directory.glob("*.snb"))
+        names = sorted(path.name for path in mine.glob("*.snb"))
         return len(names) == 2 and int(names[0].rpartition("idx")[2].removesuffix(".snb")) > 4
 
     wait_until(rotated, "two backups, the first ones gone")
-    newest = max(directory.glob("*.snb"))
     network.stop("validator-1")
+    newest = str(max(mine.glob("*.snb")))
     home = str(network.home.root)
-    assert _json("backup", "verify", str(newest), "--home", home)["signers"] == ["validator-1"]
+    with_key = ("--key-file", str(key_file))
+    assert _json("backup", "verify", newest, "--home", home, *with_key)["signers"] == [
+        "validator-1"
+    ]
+    assert _json("backup", "inspect", newest, *with_key)["taken_by"] == "validator-1"
+    assert "SN-K107" in _refused("backup", "verify", newest, "--home", home)
+    assert _run("keys", "new", str(tmp_path / "other.key")).returncode == 0
+    wrong = ("--key-file", str(tmp_path / "other.key"))
+    assert "SN-K108" in _refused("backup", "verify", newest, "--home", home, *wrong)

@@ -25,18 +25,17 @@ def add_backups(
     """Add the routes to the application and, where it is configured, the schedule to the process."""
     statements = HttpStatements()
     process.on_close(statements.close)
-    parameters, section = configuration.network.parameters, configuration.settings.backup
+    section = configuration.settings.backup
     backups = Backups(
         replica=service.replica,
         marks=service.machine.marks,
-        parameters=parameters,
         cluster_id=cluster_id,
         signer=configuration.signer,
         statements=statements,
         version=VERSION,
         clock=process.clock,
     )
-    app.include_router(backup_router(backups, verifier, parameters))
+    app.include_router(backup_router(backups, verifier))
     if section.every_seconds > 0:
         directory = section.directory or configuration.settings.data_dir / "backups"
         schedule = SaveBackups(
@@ -44,6 +43,7 @@ def add_backups(
             directory=directory / configuration.me.id,
             every_seconds=section.every_seconds,
             keep=section.keep,
+            key=configuration.backup_key,
             metrics=service.metrics,
         )
         process.loop("save_backups", schedule.run)

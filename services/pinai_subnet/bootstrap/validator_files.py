@@ -10,6 +10,7 @@ from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
 from pinai_subnet.runtime.errors import cannot_start
+from pinai_subnet.runtime.private_key import read_private_key
 from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.validator.policy_settings import ValidatorPolicies, load_policies
 from pinai_subnet.validator.settings import FILE_NAME, ReplicationSection, ValidatorSettings
@@ -28,6 +29,8 @@ class Configuration:
     auth: AuthFile
     signer: LocalSigner
     guard: Guard = field(default_factory=Guard)
+    backup_key: bytes | None = None
+    """Encrypts the scheduled backups."""
 
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
@@ -41,9 +44,13 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     with loader.collecting():
         key = loaded.private_key()
         signer = LocalSigner(key) if key else None
+    backup_key: bytes | None = None
     if loaded.ok:
         with loader.collecting():
             replication_options(loaded.value.replication)
+        if (file := loaded.value.backup.key_file) is not None:
+            with loader.collecting():
+                backup_key = read_private_key(None, file, loaded.where("backup", "key_file"))
     me: ValidatorIdentity | None = None
     if network is not None:
         with loader.collecting():
@@ -62,6 +69,7 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
         auth=auth,
         signer=signer,
         guard=Guard(takeover=arguments.takeover, rejoin_empty=arguments.rejoin_empty),
+        backup_key=backup_key,
     )
 
 

@@ -24,6 +24,7 @@ from pinai_subnet.validator.backup_file import (
     file_name,
     verify_backup,
 )
+from pinai_subnet.validator.backup_seal import seal, unseal
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.wire.registry_client import sign_request
 
@@ -36,6 +37,12 @@ KnowOption = Annotated[
     bool,
     typer.Option("--i-know", help="go on although the network lives or signatures are missing"),
 ]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file", help="file with the key of encrypted backups (`subnetctl keys new`)"
+    ),
+]
 Document = dict[str, Any]
 
 
@@ -45,10 +52,12 @@ def save(
     to: Annotated[
         Path | None, typer.Option(help="file or directory (default: HOME/backups)")
     ] = None,
+    key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a backup of the running network and check it before it counts."""
+    """Take a backup of the running network and check it before it counts; with a key, write it encrypted."""
     session = open_session(home)
+    key = _key(key_file)
     begun = time.monotonic()
     data = _taken(session)
     backup = decode_backup(data)
@@ -58,10 +67,11 @@ def save(
     path = to if to is not None and directory is None else None
     path = path or (directory or session.home.root / "backups") / file_name(backup.header)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, data)
+    write_private(path, data if key is None else seal(data, key))
     facts = {
         "file": str(path),
         "bytes": len(data),
+        "encrypted": key is not None,
         "seconds": round(time.monotonic() - begun, 2),
         **_facts(backup),
     }
@@ -73,19 +83,26 @@ def save(
 
 
 @app.command()
-def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
+def inspect(
+    file: FileArgument, key_file: KeyFileOption = None, as_json: JsonOption = False
+) -> None:
     """Show what a backup says about itself, once its bytes are intact. Trusts nothing; `verify` does the checking."""
-    backup = decode_backup(file.read_bytes())
+    backup = _read(file, key_file)
     facts = {**_facts(backup), "parameters": backup.header.parameters}
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in _facts(backup).items()]
     Screen(as_json=as_json).result(_plain(facts), "\n".join(lines))
 
 
 @app.command()
-def verify(file: FileArgument, home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+def verify(
+    file: FileArgument,
+    home: HomeOption = HOME,
+    key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check integrity, state, subnet and signatures against this network's validators, without restoring."""
     session = open_session(home)
-    backup = decode_backup(file.read_bytes())
+    backup = _read(file, key_file)
     finding = _verified(session, backup)
     _require_quorum(finding)
     facts = {**_facts(backup), "signers": list(finding.signers), "required": finding.required}
@@ -97,10 +114,15 @@ def verify(file: FileArgument, home: HomeOption = HOME, as_json: JsonOption = Fa
 
 
 @app.command("drill")
-def drill_command(file: FileArgument, home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+def drill_command(
+    file: FileArgument,
+    home: HomeOption = HOME,
+    key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Restore into a throw-away network; it must reach the same state and finalise an intent."""
     session = open_session(home)
-    backup = decode_backup(file.read_bytes())
+    backup = _read(file, key_file)
     _require_quorum(_verified(session, backup))
     screen = Screen(as_json=as_json)
     done = drill(backup, policies=session.home.config / POLICIES, say=screen.say)
@@ -128,11 +150,12 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
     epoch_floor: Annotated[
         int, typer.Option(help="likewise; the highest epoch that was ever signed or settled", min=0)
     ] = 0,
+    key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Begin a new life of the network from a backup, in every validator directory of this home. Nothing is deleted."""
     session = open_session(home)
-    backup = decode_backup(file.read_bytes())
+    backup = _read(file, key_file)
     finding = _verified(session, backup)
     answers = ask_all(session)
     if not i_know:
@@ -154,6 +177,7 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
         "restore_id": name,
         "epoch_floor": floor,
         "validators": list(done.validators),
+        "archives_kept": list(done.archives),
         "moved_aside": str(done.aside),
     }
     text = (
@@ -163,6 +187,14 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
         f"on every further host: subnetctl backup restore FILE --restore-id {name} --epoch-floor {floor}"
     )
     Screen(as_json=as_json).result(facts, text)
+
+
+def _key(file: Path | None) -> bytes | None:
+    return None if file is None else read_private_key(None, file, "--key-file")
+
+
+def _read(file: Path, key_file: Path | None) -> Backup:
+    return decode_backup(unseal(file.read_bytes(), _key(key_file)))
 
 
 def _taken(session: Session) -> bytes:
@@ -203,9 +235,9 @@ def _proof(session: Session) -> dict[str, str]:
 def _verified(session: Session, backup: Backup) -> Finding:
     return verify_backup(
         backup,
-        session.network.parameters,
-        LedgerLimits(),
-        required=session.required_signatures,
+        genesis=session.network.genesis,
+        present=session.network.parameters,
+        limits=LedgerLimits(),
     )
 
 

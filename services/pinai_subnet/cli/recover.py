@@ -56,7 +56,7 @@ def recover(
             "SN-R088", "no data directory of this home holds a usable ledger; restore a backup"
         )
     ledger = replayed(
-        best.found.state, best.found.commands, session.network.parameters, LedgerLimits()
+        best.found.state, best.found.commands, session.network.genesis, LedgerLimits()
     )
     floor = highest_epoch(session, ledger, targets(session))
     facts = {
@@ -149,7 +149,6 @@ def _text(best: Survivor, survivors: Sequence[Survivor], lost: object) -> str:
 def _keep_copy(session: Session, ledger: Ledger, found: Salvaged) -> Path:
     backup = unsigned_backup(
         ledger,
-        session.network.parameters,
         term=found.last_term,
         version=VERSION,
         taken_at_ms=int(time.time() * 1000),

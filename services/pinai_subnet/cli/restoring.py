@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
@@ -13,14 +14,17 @@ from pinai_subnet.cli.session import Session
 from pinai_subnet.consensus.generation import restored_cluster, write_cluster
 from pinai_subnet.consensus.salvage import seed
 from pinai_subnet.ports.errors import DependencyError, Refused
+from pinai_subnet.ports.replication import Peer
 from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
+from pinai_subnet.validator.archive import copy_archive
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.reopening import open_intents, state_above
 
 LOG = "log"
 RECORD = "signing-record.log"
+ARCHIVE = "archive.sqlite"
 _PAGE = 100
 
 
@@ -41,6 +45,12 @@ class Restored:
     validators: tuple[str, ...]
     aside: Path
     """Where the former data directories are now."""
+    content_digest: str
+    """Of the state that every validator begins with."""
+    archives: tuple[str, ...]
+    """Validators whose archive of forgotten work was carried over."""
+    set_replaced: bool
+    """Whether it goes on with other validators than the ledger's."""
 
 
 def targets(session: Session) -> Sequence[Target]:
@@ -94,8 +104,14 @@ def restore(
     name = restore_id or secrets.token_hex(4)
     cluster = restored_cluster(parameters.subnet_id, name)
     aside = session.home.data / f"before-restore-{name}"
-    state = state_above(ledger, epoch_floor)
+    members = parameters.validators
+    replaced = members != ledger.members()
+    state = state_above(
+        ledger, epoch_floor, members=members, version=_version_at_rootlayer(session, members)
+    )
+    changed = ledger.set_state().version > 1
     wanted = targets(session)
+    archives: list[str] = []
     with ExitStack() as locks:
         for target in wanted:
             if target.path.exists():
@@ -109,6 +125,10 @@ def restore(
                 write_cluster(directory.path, cluster)
                 if (former / RECORD).exists():
                     shutil.copyfile(former / RECORD, directory.file(RECORD))
+                if (former / ARCHIVE).exists() and copy_archive(
+                    former / ARCHIVE, directory.file(ARCHIVE)
+                ):
+                    archives.append(str(target.identity.id))
                 _keep_record(directory.file(RECORD), target.identity.address, ledger, epoch_floor)
                 # The log comes last: without it a directory that was not finished does not look like a member's.
                 seed(
@@ -117,13 +137,38 @@ def restore(
                     state=state,
                     last_index=ledger.index,
                     last_term=max(1, term),
+                    group=[_peer(member) for member in members] if changed else (),
                 )
     return Restored(
         cluster_id=cluster,
         epoch_floor=epoch_floor,
         validators=tuple(target.identity.id for target in wanted),
         aside=aside,
+        content_digest="0x" + sha256(state).hexdigest(),
+        archives=tuple(archives),
+        set_replaced=replaced,
     )
+
+
+def _version_at_rootlayer(session: Session, members: Sequence[ValidatorIdentity]) -> int:
+    """Return under which number RootLayer knows this set, so that later changes follow it; 0 where it does not."""
+    wanted = {(str(member.id), str(member.address)) for member in members}
+    try:
+        known = session.rootlayer.get("/api/v1/validator-sets")["sets"]
+    except DependencyError:
+        return 0
+    return max(
+        (
+            int(one["version"])
+            for one in known
+            if {(member["id"], member["address"]) for member in one["validators"]} == wanted
+        ),
+        default=0,
+    )
+
+
+def _peer(member: ValidatorIdentity) -> Peer:
+    return Peer(id=member.id, address=member.address, endpoint=member.raft_endpoint)
 
 
 def _opened(session: Session, target: Target) -> DataDirectory:

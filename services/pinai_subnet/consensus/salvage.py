@@ -2,14 +2,17 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.segment import segment_serials
 from pinai_subnet.consensus.snapshot import SnapshotStore
 from pinai_subnet.ports.errors import Damaged
+from pinai_subnet.ports.replication import Peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +67,23 @@ def _read(copy: Path, *, cluster: str, node: str) -> Salvaged:
     )
 
 
-def seed(directory: Path, *, cluster: str, state: bytes, last_index: int, last_term: int) -> None:
-    """Give an empty log directory a snapshot to start from; the member then begins behind it."""
+def seed(
+    directory: Path,
+    *,
+    cluster: str,
+    state: bytes,
+    last_index: int,
+    last_term: int,
+    group: Sequence[Peer] = (),
+) -> None:
+    """Give an empty log directory a snapshot to start from; the member then begins behind it.
+
+    `group` are the voters where they are not the ones that the network began with.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if segment_serials(directory) or (directory / "snapshot").exists():
         raise Damaged("SN-R083", f"{directory} is not empty")
-    SnapshotStore(directory, cluster=cluster, fsync=True).write(last_index, last_term, state)
+    voters = Group.of(group).encode() if group else b""
+    SnapshotStore(directory, cluster=cluster, fsync=True).write(
+        last_index, last_term, state, voters
+    )

@@ -16,16 +16,14 @@ BACKUPS_PATH = "/api/v1/backups"
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
-def backup_router(
-    backups: Backups, verifier: RequestVerifier, parameters: NetworkParameters
-) -> APIRouter:
+def backup_router(backups: Backups, verifier: RequestVerifier) -> APIRouter:
     """Return the routes. A backup holds results, so only this host and the validators' own keys get one."""
     router = APIRouter(tags=["backups"])
 
     @router.post(BACKUPS_PATH)
     async def take_backup(request: Request) -> Response:
         """Take a backup and return the file."""
-        _require_operator(request, verifier, parameters)
+        _require_operator(request, verifier, backups.parameters())
         backup = await backups.take()
         return Response(
             encode_backup(backup.header, backup.state),

@@ -23,6 +23,7 @@ from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.protocol.signatures import recover
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
+from pinai_subnet.validator.set_history import vouched_set
 from pinai_subnet.validator.snapshot_codec import decode_snapshot, encode_snapshot
 
 FORMAT = 1
@@ -145,20 +146,23 @@ def decode_backup(data: bytes) -> Backup:
 
 
 def verify_backup(
-    backup: Backup, parameters: NetworkParameters, limits: LedgerLimits, *, required: int
+    backup: Backup, *, genesis: NetworkParameters, present: NetworkParameters, limits: LedgerLimits
 ) -> Finding:
     """Check everything that can be checked without restoring; return the ledger and who signed it.
+
+    `genesis` and `present` are the network as the verifier knows it, with its first and its present validators. Whose
+    signatures count is what the ledger's own set says, if one of those two vouches for it.
 
     Raises `Refused` SN-R072 for another subnet's, `Damaged` SN-R070 where state and header disagree. Too few valid
     signatures are for the caller to judge: see `Finding`.
     """
     header = backup.header
-    if header.subnet_id != parameters.subnet_id:
+    if header.subnet_id != genesis.subnet_id:
         raise Refused(
             "SN-R072",
-            f"the backup is of subnet {header.subnet_id}, this network is {parameters.subnet_id}",
+            f"the backup is of subnet {header.subnet_id}, this network is {genesis.subnet_id}",
         )
-    ledger = decode_snapshot(backup.state, parameters, limits)
+    ledger = decode_snapshot(backup.state, genesis, limits)
     again = encode_snapshot(ledger)
     for what, found, said in (
         ("size", len(again), header.size),
@@ -168,7 +172,14 @@ def verify_backup(
     ):
         if found != said:
             raise Damaged("SN-R070", f"the backup's state does not have the {what} of its header")
-    signers, problems = _signers(header, parameters)
+    required = ledger.quorum.required_signatures
+    signing = vouched_set(ledger.set_changes(1), first=genesis, present=present)
+    if signing is None:
+        problem = (
+            "nothing vouches for the validators that signed: neither approvals nor network.yaml"
+        )
+        return Finding(ledger=ledger, signers=(), required=required, problems=(problem,))
+    signers, problems = _signers(header, signing)
     return Finding(ledger=ledger, signers=signers, required=required, problems=problems)
 
 

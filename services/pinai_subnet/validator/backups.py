@@ -39,7 +39,6 @@ class Backups:
         *,
         replica: Replica,
         marks: Marks,
-        parameters: NetworkParameters,
         cluster_id: str,
         signer: Signer,
         statements: Statements,
@@ -49,7 +48,6 @@ class Backups:
         """`statements` asks the other validators."""
         self._replica = replica
         self._marks = marks
-        self._parameters = parameters
         self._cluster_id = cluster_id
         self._signer = signer
         self._statements = statements
@@ -82,26 +80,31 @@ class Backups:
         if kept is None:
             raise NotReady("SN-R074", "the mark of the backup was not applied here; try again")
         found, state = kept
-        statements = await self._collect(found)
+        parameters = self.parameters()
+        statements = await self._collect(found, parameters)
         header = BackupHeader(
             format=FORMAT,
             software=self._version,
             taken_at_ms=int(self._clock.now() * 1000),
             taken_by=self._replica.validator_id,
-            subnet_id=self._parameters.subnet_id,
+            subnet_id=parameters.subnet_id,
             cluster_id=self._cluster_id,
             index=found.index,
             term=self._replica.status().term,
             history_digest=found.history_digest,
             content_digest=found.content_digest,
             size=found.size,
-            parameters=_plain(self._parameters),
+            parameters=_plain(parameters),
             signatures=signatures_of(statements),
         )
         get_logger().info(
             "backup_taken", index=found.index, bytes=found.size, signers=len(statements)
         )
         return Backup(header=header, state=state)
+
+    def parameters(self) -> NetworkParameters:
+        """Return what the network agrees on now, with the present validators."""
+        return self._replica.read(lambda ledger: ledger.parameters)
 
     def statement(self, index: int) -> Statement | None:
         """Return this validator's signed word about a log position; None if it took no note of that one."""
@@ -110,7 +113,7 @@ class Backups:
 
     def _signed(self, mark: StateMark) -> Statement:
         digest = statement_digest(
-            self._parameters.subnet_id,
+            self.parameters().subnet_id,
             index=mark.index,
             history_digest=mark.history_digest,
             content_digest=mark.content_digest,
@@ -123,20 +126,16 @@ class Backups:
             signature=self._signer.sign(digest),
         )
 
-    async def _collect(self, mark: StateMark) -> Sequence[Statement]:
+    async def _collect(self, mark: StateMark, parameters: NetworkParameters) -> Sequence[Statement]:
         """Return the statements that agree with ours, in the order of the set; who is away or differs is left out."""
         me = self._replica.validator_id
         answers = await asyncio.gather(
-            *(
-                self._ask(member, mark.index)
-                for member in self._parameters.validators
-                if member.id != me
-            )
+            *(self._ask(member, mark.index) for member in parameters.validators if member.id != me)
         )
         mine = self._signed(mark)
         agreed = [mine]
         for answer in answers:
-            if answer is None or not counts(answer, self._parameters):
+            if answer is None or not counts(answer, parameters):
                 continue
             same = (answer.index, answer.history_digest, answer.content_digest)
             if same == (mine.index, mine.history_digest, mine.content_digest):
@@ -145,7 +144,7 @@ class Backups:
                 get_logger().error(
                     "state_differs", code="SN-R075", validator=answer.validator_id, index=mark.index
                 )
-        order = [member.id for member in self._parameters.validators]
+        order = [member.id for member in parameters.validators]
         return sorted(agreed, key=lambda one: order.index(one.validator_id))  # type: ignore[arg-type]
 
     async def _ask(self, member: ValidatorIdentity, index: int) -> Statement | None:
@@ -164,11 +163,9 @@ class Backups:
             await self._clock.sleep(_ASK_EVERY_SECONDS)
 
 
-def unsigned_backup(
-    ledger: Ledger, parameters: NetworkParameters, *, term: int, version: str, taken_at_ms: int
-) -> Backup:
+def unsigned_backup(ledger: Ledger, *, term: int, version: str, taken_at_ms: int) -> Backup:
     """Return a backup of a ledger that nobody vouches for: what a recovery found, for restoring elsewhere."""
-    state = encode_snapshot(ledger)
+    state, parameters = encode_snapshot(ledger), ledger.parameters
     header = BackupHeader(
         format=FORMAT,
         software=version,

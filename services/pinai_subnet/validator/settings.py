@@ -119,6 +119,8 @@ class BackupSection(Settings):
     keep: PositiveInt = 7
     directory: OptionalPath = None
     """None: `backups` in the data directory."""
+    key_file: OptionalPath = None
+    """32 bytes as 64 hex digits; None: backups are not encrypted."""
 
 
 class HealthSection(Settings):

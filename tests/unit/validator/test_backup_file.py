@@ -16,14 +16,18 @@ from tests.unit.validator.ledger_world import (
     record,
     signer,
 )
+from tests.unit.validator.test_ledger_sets import approve, change_of, identity, propose
 
 from pinai_subnet.ports.errors import Damaged, Refused
 from pinai_subnet.protocol.ids import SubnetId, ValidatorId
+from pinai_subnet.protocol.membership import SetAction, change_digest
+from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.validator.backup_file import (
     FORMAT,
     Backup,
     BackupHeader,
     BackupSignature,
+    Finding,
     decode_backup,
     encode_backup,
     file_name,
@@ -31,7 +35,7 @@ from pinai_subnet.validator.backup_file import (
     verify_backup,
 )
 from pinai_subnet.validator.command_codec import encode_command
-from pinai_subnet.validator.commands import Mark, Stamp
+from pinai_subnet.validator.commands import EnactSetChange, Mark, Stamp
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.reopening import open_intents, replayed, state_above
@@ -105,9 +109,19 @@ def backup(
     return Backup(header=header, state=state)
 
 
+def verified(
+    found: Backup,
+    *,
+    genesis: NetworkParameters = PARAMETERS,
+    present: NetworkParameters = PARAMETERS,
+) -> Finding:
+    """Return what somebody finds who knows these sets."""
+    return verify_backup(found, genesis=genesis, present=present, limits=LIMITS)
+
+
 def signed_by(found: Backup) -> tuple[str, ...]:
     """Return the signers that verification counts."""
-    return verify_backup(found, PARAMETERS, LIMITS, required=2).signers
+    return verified(found).signers
 
 
 def test_a_backup_comes_back_from_its_bytes() -> None:
@@ -116,7 +130,7 @@ def test_a_backup_comes_back_from_its_bytes() -> None:
 
 
 def test_the_state_is_verified_without_restoring() -> None:
-    found = verify_backup(backup("validator-1", "validator-2"), PARAMETERS, LIMITS, required=2)
+    found = verified(backup("validator-1", "validator-2"))
     assert found.signers == ("validator-1", "validator-2")
     assert found.problems == ()
     assert encode_snapshot(found.ledger) == encode_snapshot(ledger())
@@ -147,14 +161,14 @@ def test_a_newer_format_is_refused_with_the_reason() -> None:
 def test_a_backup_of_another_subnet_is_refused() -> None:
     other = SubnetId("0x" + "11" * 32)
     with pytest.raises(Refused, match="SN-R072"):
-        verify_backup(backup("validator-1", subnet=other), PARAMETERS, LIMITS, required=2)
+        verified(backup("validator-1", subnet=other))
 
 
 def test_a_state_that_is_not_the_headers_is_refused() -> None:
     honest = backup("validator-1", "validator-2")
     other = replace(honest, state=encode_snapshot(Ledger(PARAMETERS, LIMITS)))
     with pytest.raises(Damaged, match="SN-R070"):
-        verify_backup(other, PARAMETERS, LIMITS, required=2)
+        verified(other)
 
 
 def test_only_distinct_members_signing_with_their_own_keys_count() -> None:
@@ -202,6 +216,70 @@ def test_a_restored_network_never_uses_an_epoch_number_again() -> None:
     again = decode_snapshot(state, PARAMETERS, LIMITS)
     assert again.next_epoch == 18
     assert decode_snapshot(state_above(ledger(), 0), PARAMETERS, LIMITS).next_epoch == 4
+
+
+def grown(world: World) -> NetworkParameters:
+    """Let the world's set take in validator-4, approved by all; return the network with that set."""
+    member = identity("validator-4")
+    change = change_of(world, SetAction.ADD, member)
+    propose(world, change, key=signer("validator-4"))
+    for name in ("validator-1", "validator-2", "validator-3"):
+        approve(world, change, signer(name))
+    world.apply(EnactSetChange(stamp=world.stamp(), change_digest=change_digest(change)))
+    assert world.ledger.set_state().version == 2
+    return replace(PARAMETERS, validators=world.ledger.members())
+
+
+def test_signatures_count_for_the_set_of_the_backup_that_the_first_set_vouches_for() -> None:
+    """Also who knows only the first set, or another later one, can check a backup of a set that followed."""
+    world = World()
+    later = grown(world)
+    taken = backup("validator-1", "validator-2", "validator-4", of=world.ledger)
+    for present in (PARAMETERS, later):
+        found = verified(taken, present=present)
+        assert (found.signers, found.required) == (("validator-1", "validator-2", "validator-4"), 3)
+
+
+def test_a_set_that_nobody_approved_does_not_count() -> None:
+    """One validator cannot make itself the only one in a backup of its own."""
+    world = World()
+    state_above(world.ledger, 5, members=PARAMETERS.validators[:1])
+    made_up = backup("validator-1", of=world.ledger)
+    found = verified(made_up)
+    assert (found.signers, found.required) == ((), 1)
+    assert "nothing vouches" in found.problems[0]
+
+
+def test_a_restored_network_goes_on_with_the_validators_of_its_own_network_file() -> None:
+    world = World()
+    later = grown(world)
+    rotated = tuple(
+        identity("validator-2", signer("new-key")) if member.id == "validator-2" else member
+        for member in later.validators
+    )
+    again = decode_snapshot(
+        state_above(world.ledger, 17, members=rotated, version=7), PARAMETERS, LIMITS
+    )
+    assert again.members() == rotated
+    assert (again.set_state().version, again.set_state().first_epoch) == (7, 18)
+    assert signer("validator-2").address in again.state.tombstones
+    believing = replace(PARAMETERS, validators=rotated)
+    taken = backup("validator-1", "validator-3", "validator-4", of=again)
+    assert verified(taken, present=believing).signers == taken_by(taken)
+
+
+def test_a_restore_on_other_hosts_keeps_the_set_and_its_version() -> None:
+    world = World()
+    grown(world)
+    moved = tuple(replace(one, raft_endpoint="10.1.2.3:7400") for one in world.ledger.members())
+    again = decode_snapshot(state_above(world.ledger, 9, members=moved), PARAMETERS, LIMITS)
+    assert again.members() == moved
+    assert again.set_state().version == 2
+
+
+def taken_by(found: Backup) -> tuple[str, ...]:
+    """Return who signed, by the header."""
+    return tuple(one.validator_id for one in found.header.signatures)
 
 
 def test_only_sealed_epochs_that_are_not_final_may_still_be_signed() -> None:

@@ -22,6 +22,7 @@ from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_backups import BACKUPS_PATH, backup_router
 from pinai_subnet.validator.backup_file import SUFFIX, Finding, decode_backup, verify_backup
+from pinai_subnet.validator.backup_seal import unseal
 from pinai_subnet.validator.backups import Backups
 from pinai_subnet.validator.command_codec import encode_command
 from pinai_subnet.validator.commands import Command, Stamp
@@ -65,12 +66,14 @@ class Members(Statements):
             await asyncio.sleep(0)
 
         replica = SimpleNamespace(
-            validator_id=name, propose=propose, status=lambda: SimpleNamespace(term=4)
+            validator_id=name,
+            propose=propose,
+            read=self.machines[name].read,
+            status=lambda: SimpleNamespace(term=4),
         )
         return Backups(
             replica=replica,  # type: ignore[arg-type]
             marks=self.machines[name].marks,
-            parameters=PARAMETERS,
             cluster_id=SUBNET,
             signer=signer(name),
             statements=self,
@@ -92,7 +95,7 @@ class Members(Statements):
 
 
 def checked(backup: Any) -> Finding:
-    return verify_backup(backup, PARAMETERS, LIMITS, required=2)
+    return verify_backup(backup, genesis=PARAMETERS, present=PARAMETERS, limits=LIMITS)
 
 
 async def test_a_backup_is_signed_by_every_validator_that_reached_its_state() -> None:
@@ -149,7 +152,7 @@ def app(members: Members) -> FastAPI:
     )
     verifier = AuthFile().verifier("validator", subnet_id=SUBNET, clock=SystemClock())
     backups = members.backups[ValidatorId("validator-1")]
-    application.include_router(backup_router(backups, verifier, PARAMETERS))
+    application.include_router(backup_router(backups, verifier))
     return application
 
 
@@ -195,7 +198,10 @@ async def test_from_elsewhere_only_a_validators_key_gets_a_backup() -> None:
 # -- schedule ----------------------------------------------------------------------------
 
 
-async def test_the_schedule_keeps_the_newest_and_touches_no_other_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [None, bytes(range(32))])
+async def test_the_schedule_keeps_the_newest_and_touches_no_other_file(
+    tmp_path: Path, key: bytes | None
+) -> None:
     clock = ManualClock()
     metrics = Metrics("validator")
     (tmp_path / "notes.txt").write_text("mine")
@@ -205,6 +211,7 @@ async def test_the_schedule_keeps_the_newest_and_touches_no_other_file(tmp_path:
         directory=tmp_path,
         every_seconds=60,
         keep=2,
+        key=key,
         metrics=ValidatorMetrics(metrics),
     )
     stop = Stop(clock)
@@ -230,6 +237,8 @@ async def test_the_schedule_keeps_the_newest_and_touches_no_other_file(tmp_path:
     await running
     assert [path.name for path in saved()] == newest[-2:]
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in saved())
-    assert checked(decode_backup(saved()[0].read_bytes())).problems == ()
+    data = saved()[0].read_bytes()
+    assert (unseal(data, key) != data) is (key is not None)
+    assert checked(decode_backup(unseal(data, key))).problems == ()
     others = {path.name for path in tmp_path.glob("*")} - set(newest)  # noqa: ASYNC240 (a test)
     assert others == {"notes.txt", f"snap-other{SUFFIX}"}

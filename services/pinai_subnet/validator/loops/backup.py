@@ -9,6 +9,7 @@ from pinai_subnet.runtime.files import write_private
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.backup_file import SUFFIX, Backup, encode_backup, file_name
+from pinai_subnet.validator.backup_seal import seal
 from pinai_subnet.validator.backups import Backups
 from pinai_subnet.validator.metrics import ValidatorMetrics
 
@@ -23,13 +24,18 @@ class SaveBackups:
         directory: Path,
         every_seconds: float,
         keep: int,
+        key: bytes | None,
         metrics: ValidatorMetrics,
     ) -> None:
-        """Keep the newest `keep` files of our naming in the directory; other files are never touched."""
+        """Keep the newest `keep` files of our naming in the directory; other files are never touched.
+
+        With a `key` of 32 bytes the files are encrypted.
+        """
         self._backups = backups
         self._directory = directory
         self._every_seconds = every_seconds
         self._keep = keep
+        self._key = key
         self._metrics = metrics
 
     async def run(self, stop: Stop) -> None:
@@ -51,8 +57,10 @@ class SaveBackups:
 
     def _save(self, backup: Backup) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = encode_backup(backup.header, backup.state)
         write_private(
-            self._directory / file_name(backup.header), encode_backup(backup.header, backup.state)
+            self._directory / file_name(backup.header),
+            data if self._key is None else seal(data, self._key),
         )
         subnet = backup.header.subnet_id[-8:]
         kept = sorted(self._directory.glob(f"snap-{subnet}-*{SUFFIX}"))

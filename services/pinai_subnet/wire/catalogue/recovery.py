@@ -18,6 +18,18 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Do not start this copy again. To give the identity back to it, start it with `--takeover`.",
     ),
     Entry(
+        code="SN-K107",
+        title="Backup is encrypted",
+        cause="The backup was written with a key, and none was given.",
+        remedy="Name the file with its key: `--key-file FILE`.",
+    ),
+    Entry(
+        code="SN-K108",
+        title="Backup does not open with this key",
+        cause="The backup was encrypted with another key, or its bytes have changed since.",
+        remedy="Name the key file that was used when it was taken. If it is that one, use another copy of the backup.",
+    ),
+    Entry(
         code="SN-R019",
         title="Member without its memory",
         cause="The others know this validator as one that held data, and its data directory is empty.",
