@@ -146,7 +146,10 @@ async def test_minority_acknowledges_nothing_and_leader_steps_down(group: Cluste
     assert "lonely" not in group.machines[leader].values
 
 
-async def test_large_commands_are_replicated_from_a_follower(group: Cluster) -> None:
+async def test_large_commands_are_replicated_from_a_follower(tmp_path: Path) -> None:
+    # The members share one interpreter: while one works on 8 MiB, the others hear nothing and must not vote at once.
+    options = replace(FAST, election_min_seconds=0.6, election_max_seconds=1.2)
+    group = Cluster(tmp_path, options=options)
     await group.start()
     follower = await group.follower()
     sizes = [64 * 1024, 300_000, FAST.max_command_bytes]
@@ -156,6 +159,7 @@ async def test_large_commands_are_replicated_from_a_follower(group: Cluster) -> 
     assert all(len(machine.values) == 3 for machine in group.machines.values())
     with pytest.raises(Refused, match="SN-R021"):
         await group.nodes[follower].submit(bytes(FAST.max_command_bytes + 1), timeout_seconds=1)
+    await group.stop()
 
 
 async def test_failing_state_machine_stops_its_node_for_good_and_no_other(group: Cluster) -> None:
