@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.network_kit import LocalTestNetwork, wait_until
 
+from pinai_subnet.cli.session import open_session
+
 Make = Callable[..., LocalTestNetwork]
 CHANGES = 3
 
@@ -70,7 +72,10 @@ def test_a_backup_of_a_running_network_is_verified_and_drilled(
 def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twice(
     make_network: Make,
 ) -> None:
-    """Everything after the backup is lost, nothing before; epochs are never numbered again (rows 26 and 29)."""
+    """Everything after the backup is lost, nothing before; epochs are never numbered again (rows 26 and 29).
+
+    It goes on with the validators that the network file names, also with one that joined after the backup.
+    """
     network = make_network(validators=3, agents=1)
     network.start()
     home = str(network.home.root)
@@ -79,6 +84,9 @@ def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twic
     saved = _json("backup", "save", "--home", home)
     after = network.submit_many(CHANGES)
     network.wait_all(after, "COMPLETED")
+    assert _run("validator", "add", "--home", home).returncode == 0
+    network.session = open_session(network.home.root)
+    network.wait_all(network.submit_many(1), "COMPLETED")
     used = max(batch["group"]["rootHeight"] for batch in network.batches())
     network.kill(*network.validators)
 
@@ -97,6 +105,12 @@ def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twic
         assert status["double_signs"] == 0
         assert network.get(name, f"/api/v1/intents/{before[0]}")
     assert all(batch["conflicts"] == [] for batch in network.batches())
+
+    # The restored set is checked and tried out like any other.
+    again_saved = _json("backup", "save", "--home", home)
+    assert len(again_saved["signed_by"]) == len(network.validators) == 4
+    drilled = _json("backup", "drill", again_saved["file"], "--home", home)
+    assert drilled["index"] == again_saved["index"]
 
     # A validator of the former life does not get in any more.
     network.stop("validator-3")

@@ -158,6 +158,26 @@ def test_a_validator_without_its_data_comes_back_only_when_told_to(make_network:
         assert network.get("validator-2", "/api/v1/status")["double_signs"] == 0
         mark = network.home.data / "validator-2" / "log" / "REJOIN"
         wait_until(lambda: not mark.exists(), "it has its vote back")
+        _damaged_log_is_put_aside_and_fetched_again(network)
+
+
+def _damaged_log_is_put_aside_and_fetched_again(network: LocalTestNetwork) -> None:
+    """Operators row 24: never a guess; the damaged files stay, the quorum gives everything back."""
+    network.kill("validator-3")
+    log = network.home.data / "validator-3" / "log"
+    segment = min(log.glob("*.seg"))
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    segment.write_bytes(data)
+    for code in ("SN-R01", "SN-R017"):
+        ended = _validator(network, "validator-3")
+        assert ended.returncode == MISCONFIGURED, ended.stderr
+        assert code in ended.stderr
+    assert any((log / "quarantine").iterdir())
+    with _background(network, "validator-3", "--rejoin-empty"):
+        wait_until(lambda: network.ready("validator-3"), "it is back")
+        network.wait_all(network.submit_many(1), "COMPLETED")
+        network.same_ledger()
 
 
 def _newer_database(directory: Path) -> Path:
