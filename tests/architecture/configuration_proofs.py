@@ -153,6 +153,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _AGENT_RULES + "test_the_book_forgets_the_longest_unseen_first",
     ),
     "matcher.yaml:docs": _DOCS,
+    "network.yaml:restored": (
+        (
+            "e2e/test_backup.py::"
+            "test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twice"
+        ),
+    ),
     "network.yaml:genesis": (
         "e2e/test_membership.py::test_three_become_five_and_three_again_under_load_and_a_key_is_rotated",
     ),

@@ -111,6 +111,8 @@ def test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twic
     assert len(again_saved["signed_by"]) == len(network.validators) == 4
     drilled = _json("backup", "drill", again_saved["file"], "--home", home)
     assert drilled["index"] == again_saved["index"]
+    # A new member joins the restored network, not the one that it was.
+    assert _run("validator", "add", "--home", home).returncode == 0
 
     # A validator of the former life does not get in any more.
     network.stop("validator-3")

@@ -45,6 +45,7 @@ from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
 from pinai_subnet.validator.status import StatusReport
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
+from pinai_subnet.wire.network_file import Network
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
 from pinai_subnet.wire.status import grpc_status, http_problem
@@ -129,7 +130,7 @@ async def _service(
         directory.close()
 
     process.on_close(release)
-    cluster_id = _cluster_id(directory, parameters.subnet_id)
+    cluster_id = _cluster_id(directory, configuration.network)
     record = _signing_record(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
@@ -346,9 +347,9 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
     process.loop("register_validator", loop.run)
 
 
-def _cluster_id(directory: DataDirectory, subnet_id: str) -> str:
+def _cluster_id(directory: DataDirectory, network: Network) -> str:
     try:
-        return cluster_of(directory.path, subnet_id)
+        return cluster_of(directory.path, network.parameters.subnet_id, network.restored)
     except (Damaged, Refused) as exc:
         raise cannot_start(
             exc.code,

@@ -91,7 +91,9 @@ def survey(session: Session) -> Sequence[Survivor]:
     for target in targets(session):
         name = target.identity.id
         try:
-            cluster = cluster_of(target.path, session.network.parameters.subnet_id)
+            cluster = cluster_of(
+                target.path, session.network.parameters.subnet_id, session.network.restored
+            )
             held = salvage(target.path / LOG, cluster=cluster, node=name)
         except DependencyError as error:
             found.append(Survivor(validator_id=name, found=None, reason=str(error)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.cli.local_network import members
 from pinai_subnet.cli.session import Session
+from pinai_subnet.cli.set_files import write_restored
 from pinai_subnet.consensus.generation import restored_cluster, write_cluster
 from pinai_subnet.consensus.salvage import seed
 from pinai_subnet.ports.errors import DependencyError, Refused
@@ -123,11 +124,7 @@ def restore(
                 target.path.rename(former)
             with _opened(session, target) as directory:
                 write_cluster(directory.path, cluster)
-                if (former / RECORD).exists():
-                    shutil.copyfile(former / RECORD, directory.file(RECORD))
-                if (former / ARCHIVE).exists() and copy_archive(
-                    former / ARCHIVE, directory.file(ARCHIVE)
-                ):
+                if _carry_over(former, directory):
                     archives.append(str(target.identity.id))
                 _keep_record(directory.file(RECORD), target.identity.address, ledger, epoch_floor)
                 # The log comes last: without it a directory that was not finished does not look like a member's.
@@ -139,6 +136,7 @@ def restore(
                     last_term=max(1, term),
                     group=[_peer(member) for member in members] if changed else (),
                 )
+        write_restored(session.home, name)
     return Restored(
         cluster_id=cluster,
         epoch_floor=epoch_floor,
@@ -169,6 +167,14 @@ def _version_at_rootlayer(session: Session, members: Sequence[ValidatorIdentity]
 
 def _peer(member: ValidatorIdentity) -> Peer:
     return Peer(id=member.id, address=member.address, endpoint=member.raft_endpoint)
+
+
+def _carry_over(former: Path, directory: DataDirectory) -> bool:
+    """Copy what a validator's former directory holds besides the log; return whether an archive was among it."""
+    if (former / RECORD).exists():
+        shutil.copyfile(former / RECORD, directory.file(RECORD))
+    archive = former / ARCHIVE
+    return archive.exists() and copy_archive(archive, directory.file(ARCHIVE))
 
 
 def _opened(session: Session, target: Target) -> DataDirectory:

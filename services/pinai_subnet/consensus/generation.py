@@ -1,6 +1,6 @@
 """Which life of a network a data directory belongs to. A restored network is another cluster than the one it was.
 
-Without a file the cluster is the subnet itself. A restore writes `SUBNET/RESTORE`, and every message between
+A network that never was restored is the subnet itself. A restore writes `SUBNET/RESTORE`, and every message between
 validators names the cluster, so a member of the former life can neither join nor split the restored network.
 """
 
@@ -15,8 +15,11 @@ FILE_NAME = "cluster"
 _RESTORE = re.compile(r"[0-9a-z-]{1,40}")
 
 
-def cluster_of(directory: Path, subnet_id: str) -> str:
+def cluster_of(directory: Path, subnet_id: str, restore_id: str) -> str:
     """Return the cluster id that a validator's data directory belongs to.
+
+    A directory that says nothing belongs to the life that `restore_id` names, of the network's own file: a member that
+    is new or lost its data joins the network as it is now.
 
     Raises `Damaged` SN-R081 for an unreadable file and `Refused` SN-R004 for another subnet's.
     """
@@ -24,7 +27,7 @@ def cluster_of(directory: Path, subnet_id: str) -> str:
     try:
         text = path.read_text("ascii").strip()
     except FileNotFoundError:
-        return subnet_id
+        return restored_cluster(subnet_id, restore_id) if restore_id else subnet_id
     except (OSError, UnicodeDecodeError) as error:
         raise Damaged("SN-R081", f"{path}: {error}") from error
     subnet, slash, restore = text.partition("/")

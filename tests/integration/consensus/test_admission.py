@@ -1,4 +1,4 @@
-"""Guarded members of a group that changes: new ones are let in and earn their vote, old ones keep what they promised."""
+"""Guarded members of a group that changes: new ones are let in and earn their vote, old ones keep their promises."""
 
 import asyncio
 import shutil
