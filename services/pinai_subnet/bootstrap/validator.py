@@ -17,6 +17,7 @@ from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.resumable import ResumableLog
@@ -170,12 +171,16 @@ async def _service(
     )
 
     logs: list[ResumableLog] = []
+    # What the command line says counts for the start, not each time that the log comes back after a pause.
+    guards = iter((configuration.guard,))
 
     def replication(machine: LedgerMachine) -> Replication:
-        path = directory.file("log")
-        logs.append(
-            ResumableLog(lambda: _replicated_log(configuration, machine, path, cluster_id))
-        )
+        def make() -> ReplicatedLog:
+            guard = next(guards, Guard())
+            path = directory.file("log")
+            return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
+
+        logs.append(ResumableLog(make))
         return logs[0]
 
     service = ValidatorService(world, replication)
@@ -183,7 +188,12 @@ async def _service(
 
 
 def _replicated_log(
-    configuration: Configuration, machine: LedgerMachine, directory: Path, cluster_id: str
+    configuration: Configuration,
+    machine: LedgerMachine,
+    directory: Path,
+    *,
+    cluster_id: str,
+    guard: Guard,
 ) -> ReplicatedLog:
     network, me = configuration.network, configuration.me
     parameters = network.parameters
@@ -202,7 +212,7 @@ def _replicated_log(
         first_group=[
             _peer(present.get(member.address, member)) for member in network.genesis.validators
         ],
-        guard=configuration.guard,
+        guard=guard,
     )
 
 

@@ -11,8 +11,9 @@ comes back under its id, or rotated its key, has a new one and begins anew.
 import json
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ _REMEMBERED = 256
 
 
 T = TypeVar("T")
+Moment = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]
+"""Unix milliseconds before the year 10000."""
 
 
 class Life(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -34,9 +37,9 @@ class Life(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     instance: bytes = msgspec.field(default_factory=lambda: secrets.token_bytes(16))
     """Random for every start."""
-    since_ms: int = 0
+    since_ms: Moment = 0
     """When it started, by its own clock; unix milliseconds."""
-    claim_ms: int = 0
+    claim_ms: Moment = 0
     """When its data directory took the identity over; 0 if never."""
     empty: bool = False
     """Its log holds nothing at all."""
@@ -114,7 +117,7 @@ class Fence:
             if life.claim_ms <= holder.claim_ms:
                 raise Refused(
                     "SN-K010",
-                    f"identity {peer_id} is active at {where} since {holder.since_ms}; refusing",
+                    f"identity {peer_id} is active at {where} since {_text(holder.since_ms)}; refusing",
                 )
         known = self._memory.met.get(peer.address)
         if life.empty and known not in {None, life.instance.hex()} and not life.rejoins:
@@ -137,6 +140,10 @@ class Fence:
         if self._path is not None:
             text = json.dumps(msgspec.to_builtins(self._memory))
             replace_file(self._path, [text.encode()], fsync=self._fsync)
+
+
+def _text(moment_ms: int) -> str:
+    return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _remember(table: dict[str, T], key: str, value: T) -> None:

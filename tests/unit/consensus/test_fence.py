@@ -33,7 +33,8 @@ def test_a_second_life_is_refused_while_the_first_is_connected() -> None:
     fence = Fence()
     fence.admit(V1, life(1), current=None)
     with pytest.raises(
-        Refused, match=r"SN-K010 identity v1 is active at 10\.0\.0\.11:7400 since 1"
+        Refused,
+        match=r"SN-K010 identity v1 is active at 10\.0\.0\.11:7400 since 1970-01-01T00:00:00Z",
     ):
         fence.admit(V1, life(2), current=(life(1), "10.0.0.11:7400"))
     fence.admit(V1, life(1), current=(life(1), "10.0.0.11:7400"))
