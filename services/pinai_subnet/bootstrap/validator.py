@@ -170,21 +170,28 @@ async def _service(
         metrics=process.metrics,
     )
 
+    make = _logs(configuration, directory.file("log"), cluster_id)
     logs: list[ResumableLog] = []
-    # What the command line says counts for the start, not each time that the log comes back after a pause.
-    guards = iter((configuration.guard,))
 
     def replication(machine: LedgerMachine) -> Replication:
-        def make() -> ReplicatedLog:
-            guard = next(guards, Guard())
-            path = directory.file("log")
-            return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
-
-        logs.append(ResumableLog(make))
+        logs.append(make(machine))
         return logs[0]
 
     service = ValidatorService(world, replication)
     return service, directory, logs[0], cluster_id
+
+
+def _logs(
+    configuration: Configuration, path: Path, cluster_id: str
+) -> Callable[[LedgerMachine], ResumableLog]:
+    # What the command line says counts for the start, not each time that the log comes back after a pause.
+    guards = iter((configuration.guard,))
+
+    def make(machine: LedgerMachine) -> ReplicatedLog:
+        guard = next(guards, Guard())
+        return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
+
+    return lambda machine: ResumableLog(lambda: make(machine))
 
 
 def _replicated_log(

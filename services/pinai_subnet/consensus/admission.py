@@ -24,6 +24,7 @@ from pinai_subnet.consensus.rejoin import (
     end_rejoin,
     forgot_votes,
     founding,
+    marked,
     prepare_rejoin,
     rejoining,
     untouched,
@@ -86,7 +87,7 @@ class Admission:
             forgotten = guard.rejoin_empty or guard.takeover
             if untouched(self._directory):
                 begin_empty(self._directory, forgotten=forgotten)
-            elif guard.takeover or (guard.rejoin_empty and founding(self._directory)):
+            elif guard.takeover or (guard.rejoin_empty and marked(self._directory)):
                 begin_empty(self._directory, forgotten=True)
         self.fence = Fence(self._directory / FENCE, fsync=self._options.fsync)
         if guard.takeover:

@@ -10,6 +10,7 @@ comes back under its id, or rotated its key, has a new one and begins anew.
 
 import json
 import secrets
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,15 +77,18 @@ class Fence:
     """What one member remembers about the lives of the others. Owned by the engine's thread once it runs."""
 
     def __init__(self, path: Path | None = None, *, fsync: bool = True) -> None:
-        """Read the memory; without a path nothing outlives the process. Raises `Damaged` SN-R081 for other bytes."""
+        """Read the memory; without a path nothing outlives the process. Raises `Damaged` SN-R090 for other bytes."""
         self._path = path
         self._fsync = fsync
         self._memory = _Memory()
         if path is not None and path.exists():
+            check, _, body = path.read_bytes().partition(b"\n")
             try:
-                self._memory = msgspec.json.decode(path.read_bytes(), type=_Memory)
+                if check != _checksum(body):
+                    raise Damaged("SN-R090", f"{path} fails its check")
+                self._memory = msgspec.json.decode(body, type=_Memory)
             except msgspec.MsgspecError as error:
-                raise Damaged("SN-R081", f"{path}: {error}") from error
+                raise Damaged("SN-R090", f"{path}: {error}") from error
             if self._memory.format != 1:
                 raise Refused(
                     "SN-R016", f"{path} has format {self._memory.format}; this build reads 1"
@@ -138,8 +142,12 @@ class Fence:
 
     def _store(self) -> None:
         if self._path is not None:
-            text = json.dumps(msgspec.to_builtins(self._memory))
-            replace_file(self._path, [text.encode()], fsync=self._fsync)
+            body = json.dumps(msgspec.to_builtins(self._memory)).encode()
+            replace_file(self._path, [_checksum(body), b"\n", body], fsync=self._fsync)
+
+
+def _checksum(body: bytes) -> bytes:
+    return f"{zlib.crc32(body):08x}".encode()
 
 
 def _text(moment_ms: int) -> str:

@@ -15,11 +15,12 @@ from pinai_subnet.consensus.durable import sync_directory
 from pinai_subnet.consensus.fence import FILE_NAME as FENCE
 from pinai_subnet.consensus.meta import MetaFile
 from pinai_subnet.consensus.segment import segment_serials
-from pinai_subnet.ports.errors import DependencyError, Refused
+from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
 
 _MARK = "REJOIN"
 _FOUND_SECONDS = 2.0
 _LOST = "term and vote lost\n"
+_KEPT = "term and vote kept\n"
 _FOUNDING = "never had an entry\n"
 
 
@@ -42,7 +43,7 @@ def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
         if error.code == "SN-R004":
             raise
         meta = None
-    (directory / _MARK).write_text("term and vote kept\n" if meta else _LOST)
+    (directory / _MARK).write_text(_KEPT if meta else _LOST)
     for path in sorted(directory.iterdir()):
         if path.is_file() and path.name not in {"lock", FENCE, _MARK, damaged.name}:
             path.rename(target / path.name)
@@ -67,18 +68,34 @@ def begin_empty(directory: Path, *, forgotten: bool) -> None:
 
 def founding(directory: Path) -> bool:
     """Whether this member waits for either all others, as new as itself, or a network that exists already."""
-    mark = directory / _MARK
-    return mark.exists() and mark.read_text() == _FOUNDING
+    return _mark(directory) == _FOUNDING
 
 
 def rejoining(directory: Path) -> bool:
     """Whether this member has no vote yet."""
+    return _mark(directory) is not None
+
+
+def marked(directory: Path) -> bool:
+    """Whether there is a mark, readable or not."""
     return (directory / _MARK).exists()
 
 
 def forgot_votes(directory: Path) -> bool:
     """Whether term and vote of the former life are lost."""
-    return "lost" in (directory / _MARK).read_text()
+    return _mark(directory) == _LOST
+
+
+def _mark(directory: Path) -> str | None:
+    """Return what the directory is marked with, None if it is not; raise `Damaged` SN-R090 for anything unknown."""
+    path = directory / _MARK
+    try:
+        text = path.read_bytes().decode("ascii", "replace")
+    except FileNotFoundError:
+        return None
+    if text not in {_LOST, _KEPT, _FOUNDING}:
+        raise Damaged("SN-R090", f"{path} holds something else than a mark of this member")
+    return text
 
 
 def end_rejoin(directory: Path) -> None:

@@ -158,4 +158,12 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Its data directory is to be replaced, and its process is alive.",
         remedy="Stop it with `subnetctl down`, then run the command again.",
     ),
+    Entry(
+        code="SN-R090",
+        title="A note about members is unreadable",
+        cause="One of two small files in a validator's log directory is damaged: `fence`, which remembers other "
+        "processes, or `REJOIN`, which says that this member has no vote yet.",
+        remedy="Move the file that is named away and start the validator once with `--rejoin-empty`. If others then "
+        "refuse it with SN-K011, start it with `--takeover`.",
+    ),
 )
