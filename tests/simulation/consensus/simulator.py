@@ -380,10 +380,14 @@ class World:
     def peer(self, name: str) -> Peer:
         return peer_of(name)
 
-    def fate(self, _name: str, _where: str) -> None:
-        """Decide whether this process dies at this point."""
-        if self.chance.random() < self.crash_odds:
+    def fate(self, name: str, where: str) -> None:
+        """End this process at this point of persistence, if it comes to that."""
+        if self.dies(name, where):
             raise Crash
+
+    def dies(self, _name: str, _where: str) -> bool:
+        """Decide whether this process dies at this point."""
+        return self.chance.random() < self.crash_odds
 
     def crash(self, name: str) -> None:
         self.crashes += 1

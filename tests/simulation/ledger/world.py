@@ -4,6 +4,7 @@ What the engine's world does (clock, network, crashes, torn disks) is inherited;
 around its engine, and agents, a matcher and a RootLayer make work for it.
 """
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,11 +40,12 @@ from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.reports import ExecutionReport
 from pinai_subnet.runtime.metrics import Metrics
-from pinai_subnet.validator.commands import RecordAssignments, RecordSignature
+from pinai_subnet.validator.commands import RecordAssignments, RecordSignature, Seal
 from pinai_subnet.validator.incoming import Incoming, Sender
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.policy import PolicyBook
+from pinai_subnet.validator.records import EpochState
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.settings import ValidatorSettings
 
@@ -191,11 +193,9 @@ class LedgerWorld(World):
         self.loop.pump()
 
     def fate(self, name: str, where: str) -> None:
-        try:
-            super().fate(name, where)
-        except Crash:
+        if self.dies(name, where):
             self.doomed.append(name)
-            raise
+            raise Crash
 
     def _ended(self, name: str, what: str, error: BaseException) -> None:
         if isinstance(error, AssertionError):
@@ -281,13 +281,19 @@ class LedgerWorld(World):
         self.watch.receipt(job.record.assignment.assignment_id, receipt)
 
     def forge(self, name: str) -> None:
-        """Let a member send signatures that are not its own for every epoch that still wants them."""
+        """Let a member send signatures that are not its own for the next epoch that wants some, and seal it again."""
         process = self.processes[name]
-        for epoch in process.service.replica.read(lambda ledger: list(ledger.epochs())):
-            if epoch.final_at_ms is None and name not in epoch.signatures:
-                process.spawn("forge", self._forge(process, epoch))
+        process.spawn("forge", self._forge(process))
 
-    async def _forge(self, process: Process, epoch: Any) -> None:
+    async def _forge(self, process: Process) -> None:
+        for _ in range(250):
+            for epoch in process.service.replica.read(lambda ledger: list(ledger.epochs())):
+                if epoch.final_at_ms is None and process.name not in epoch.signatures:
+                    await self._send_forged(process, epoch)
+                    return
+            await asyncio.sleep(STEP_SECONDS)
+
+    async def _send_forged(self, process: Process, epoch: EpochState) -> None:
         try:
             await process.service.replica.propose(
                 lambda stamp: forged(
@@ -299,6 +305,14 @@ class LedgerWorld(World):
                         header_hash=epoch.header_hash,
                         header_signature=b"",
                     )
+                )
+            )
+            await process.service.replica.propose(
+                lambda stamp: Seal(
+                    stamp=stamp,
+                    epoch=epoch.epoch,
+                    keys=epoch.keys,
+                    timestamp=epoch.header.timestamp,
                 )
             )
         except (DependencyError, SubnetError):
