@@ -115,7 +115,7 @@ class UnsyncedJournal(FragileJournal):
 
     def sync(self) -> None:
         self.durable_index = self.last_index
-        if len(self._pending) > 20:  # noqa: PLR2004
+        if len(self._pending) > 20:
             super().sync()
 
 
@@ -189,7 +189,9 @@ def _count_anybody(sealing: Sealing, turn: Turn, command: RecordSignature) -> An
     return turn.accepted()
 
 
-def _replace_report(intake: Intake, turn: Turn, state: AssignmentState, report: Any, **more: Any) -> Any:
+def _replace_report(
+    intake: Intake, turn: Turn, state: AssignmentState, report: Any, **more: Any
+) -> Any:
     """Let a second report take the place of the first."""
     if state.stage is Stage.REPORTED:
         state.report = report
@@ -234,4 +236,3 @@ def broken(name: str, world: type[Any]) -> Iterator[type[Any]]:
         for (owner, attribute), wrong in _PATCHES.get(name, {}).items():
             stack.enter_context(patch.object(owner, attribute, wrong))
         yield _WORLDS.get(name, world)
-

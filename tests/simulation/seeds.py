@@ -10,7 +10,7 @@ from tests.simulation.consensus.schedule import Schedule, run_seed
 from tests.simulation.ledger.schedule import run_ledger_seed
 
 _EVERY = 4
-_MEMORY = Path("/dev/shm")  # noqa: S108  # a directory in memory, where there is one
+_MEMORY = Path("/dev/shm")  # a directory in memory, where there is one
 
 
 def is_ledger(seed: int) -> bool:

@@ -26,7 +26,9 @@ def _work(world: LedgerWorld, schedule: Schedule, turns: int) -> None:
             world.new_job()
         world.push(world.chance.choice(sorted(world.processes)))
         world.run(world.chance.uniform(0.1, 1.0))
-    schedule.note(world, f"{len(world.watch.finals)} final epochs, {len(world.watch.signed)} signed")
+    schedule.note(
+        world, f"{len(world.watch.finals)} final epochs, {len(world.watch.signed)} signed"
+    )
 
 
 def _play(world: LedgerWorld, schedule: Schedule) -> None:

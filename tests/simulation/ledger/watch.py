@@ -107,6 +107,8 @@ class Watch:
             assert state.report is not None
             assert state.stage.ended, f"{name}: {assignment_id} is still {state.stage.name}"
             assert state.stage is not Stage.EXPIRED, f"{name}: {assignment_id} expired"
-        waiting = Counter(state.stage.name for state in ledger.assignments() if not state.stage.ended)
+        waiting = Counter(
+            state.stage.name for state in ledger.assignments() if not state.stage.ended
+        )
         assert not waiting, f"{name}: {dict(waiting)} have no end"
         assert stranded or not ledger.unsettled_final_epochs()

@@ -122,7 +122,9 @@ class LedgerWorld(World):
         self._stack.enter_context(patch.object(signatures, "_recover", remembered))
         ids = random.Random(f"ids {self.seed}")  # noqa: S311  # seeded
         self._stack.enter_context(
-            patch("pinai_subnet.validator.replica.secrets.token_hex", lambda n: ids.randbytes(n).hex())
+            patch(
+                "pinai_subnet.validator.replica.secrets.token_hex", lambda n: ids.randbytes(n).hex()
+            )
         )
         return self
 
@@ -264,9 +266,7 @@ class LedgerWorld(World):
         sent = job.report
         if job.answered and self.chance.random() < 0.5:
             sent = report(job.record, result=b"another", timestamp=sent.timestamp + 1)
-        incoming = Incoming(
-            caller_report_id=sent.report_id, intent_id=sent.intent_id, report=sent
-        )
+        incoming = Incoming(caller_report_id=sent.report_id, intent_id=sent.intent_id, report=sent)
         try:
             receipt = await process.service.reception.receive(
                 incoming, Sender(signer=None, peer=sent.agent_id)
@@ -346,7 +346,10 @@ class LedgerWorld(World):
 
     def positions(self) -> set[tuple[int, bytes]]:
         """Return where the validators are."""
-        return {self.ledger(name, lambda ledger: (ledger.index, ledger.state_digest())) for name in self.names}
+        return {
+            self.ledger(name, lambda ledger: (ledger.index, ledger.state_digest()))
+            for name in self.names
+        }
 
     def ledger(self, name: str, query: Callable[[Ledger], Any]) -> Any:
         """Ask one validator's ledger."""
@@ -355,5 +358,3 @@ class LedgerWorld(World):
 
 def _idle(ledger: Ledger) -> bool:
     return not ledger.open_count() and not ledger.unsettled_final_epochs()
-
-
