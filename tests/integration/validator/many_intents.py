@@ -1,6 +1,6 @@
-"""`python -m tests.integration.validator.many_intents COUNT`: so many intents through one real ledger, and what it holds.
+"""So many intents through one real ledger, and what it holds: `python -m tests.integration.validator.many_intents N`.
 
-Every intent takes the whole way: assignment, report, verdicts of three validators, seal, signatures, settlement, each as
+Every intent takes the whole way: assignment, report, three validators' verdicts, seal, signatures, settlement, each as
 the bytes of a replicated command. Only the curve arithmetic is left out: a signature here is its signer's address and
 a hash. Prints a JSON line now and then with sizes and the resident memory.
 """

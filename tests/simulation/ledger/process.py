@@ -170,6 +170,7 @@ class Process:
 
     def __init__(
         self,
+        *,
         name: str,
         service: ValidatorService,
         log: SimulatedLog,

@@ -178,7 +178,14 @@ class LedgerWorld(World):
         )
         service = ValidatorService(surroundings, as_replication(log), limits=LIMITS)
         service.feed.bind(self.loop)
-        self.processes[name] = Process(name, service, log, store, self.loop, self._ended)
+        self.processes[name] = Process(
+            name=name,
+            service=service,
+            log=log,
+            record=store,
+            loop=self.loop,
+            ended=self._ended,
+        )
         machine = WatchedMachine(name, service.machine, self.watch, self._observe)
         return machine, log._inbox, log._deliver
 

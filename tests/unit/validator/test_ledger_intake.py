@@ -192,7 +192,7 @@ def test_a_second_report_is_answered_with_the_first_receipt_whatever_its_time_sa
 
 
 def test_a_duplicate_has_the_first_receipts_time_where_members_clocks_differ() -> None:
-    """Found by the simulator: the receiving member's clock was behind that of the one that knew the assignment first."""
+    """Found by the simulator: the receiver's clock was behind that of who knew the assignment first."""
     world = World()
     world.now_ms += 3000
     world.assign(record(), by=0)
