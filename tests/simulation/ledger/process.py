@@ -16,7 +16,8 @@ from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.ports.errors import Unreachable
 from pinai_subnet.ports.replication import Replication, StateMachine
 from pinai_subnet.ports.root_layer import ItemResult, RootLayer, SignedBatch
-from pinai_subnet.protocol.membership import SignedSetChange
+from pinai_subnet.protocol.membership import SetChange, SignedSetChange
+from pinai_subnet.protocol.set_starts import SetStart
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.applied import Applied
 from pinai_subnet.validator.command_codec import decode_command
@@ -108,7 +109,7 @@ class SimulatedRootLayer(RootLayer):
         self.settled: dict[str, int] = {}
         self.trouble = 0.0
         """How often a call fails."""
-        self.sets: dict[int, SignedSetChange] = {}
+        self.sets: dict[int, SetChange] = {}
 
     async def submit_batch(self, batch: SignedBatch) -> Sequence[ItemResult]:
         await asyncio.sleep(self._delay())
@@ -128,9 +129,11 @@ class SimulatedRootLayer(RootLayer):
             for _ in batch.items
         ]
 
-    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
-        known = self.sets.setdefault(first_epoch, signed)
-        assert known.change == signed.change
+    async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> None:
+        for signed in changes:
+            known = self.sets.setdefault(signed.change.version, signed.change)
+            assert known == signed.change, "RootLayer is told of two sets of one version"
+        assert sorted(self.sets) == list(range(2, len(self.sets) + 2)), "a set was left out"
 
     def watch_intents(self, subnet_id: Any) -> Any:
         raise NotImplementedError
@@ -161,8 +164,8 @@ class FragileRootLayer(SimulatedRootLayer):
         self._fate("after settlement")
         return results
 
-    async def follow_set(self, signed: SignedSetChange, first_epoch: int) -> None:
-        await self._shared.follow_set(signed, first_epoch)
+    async def follow_sets(self, changes: Sequence[SignedSetChange], start: SetStart) -> None:
+        await self._shared.follow_sets(changes, start)
 
 
 class Process:

@@ -5,13 +5,31 @@ from pathlib import Path
 from tests.simulation.consensus.schedule import Schedule, disturb, played
 from tests.simulation.ledger.world import LedgerWorld
 
+from pinai_subnet.protocol.membership import SetAction
+
+_ASKING = 0.15
+
+
+_JOIN = (SetAction.ADD, "validator-4")
+_LEAVE = (SetAction.REMOVE, "validator-2")
+_KINDS: tuple[tuple[int, tuple[tuple[SetAction, str], ...]], ...] = (
+    (3, ()),
+    (3, ()),
+    (4, ()),
+    (3, (_JOIN,)),
+    (3, ()),
+    (3, (_JOIN, _LEAVE)),
+    (4, (_LEAVE,)),
+)
+"""How many validators begin, and which changes of the set they go through."""
+
 
 def run_ledger_seed(
     seed: int, directory: Path, world_class: type[LedgerWorld] = LedgerWorld
 ) -> Schedule:
     """Play one seed; raise `AssertionError`, with the schedule in it, where an invariant is broken."""
-    size = 4 if seed % 7 == 6 else 3
-    return played(seed, lambda: world_class(directory, seed, size=size), _play)
+    size, goals = _KINDS[seed % len(_KINDS)]
+    return played(seed, lambda: world_class(directory, seed, size=size, goals=goals), _play)
 
 
 def _play(world: LedgerWorld, schedule: Schedule) -> None:
@@ -33,6 +51,9 @@ def _play(world: LedgerWorld, schedule: Schedule) -> None:
         for name in sorted(world.processes):
             if chance.random() < 0.5:
                 world.push(name)
+            if chance.random() < _ASKING and world.goals:
+                world.ask_for_change(name)
+                schedule.note(world, f"{name} is asked for the next change of the set")
             if chance.random() < world.forgeries:
                 world.forge(name)
                 schedule.note(world, f"{name} forges")

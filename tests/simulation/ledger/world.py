@@ -6,7 +6,7 @@ around its engine, and agents, a matcher and a RootLayer make work for it.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.simulation.ledger.process import (
     record_path,
 )
 from tests.simulation.ledger.watch import Watch
-from tests.unit.validator.ledger_world import START, parameters, record, report, signer
+from tests.unit.validator.ledger_world import START, SUBNET, parameters, record, report, signer
 
 from pinai_subnet.consensus.engine import Results
 from pinai_subnet.consensus.options import ReplicationOptions
@@ -38,9 +38,24 @@ from pinai_subnet.ports.replication import Peer, StateMachine
 from pinai_subnet.protocol import signatures
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.protocol.membership import (
+    SetAction,
+    SetChange,
+    change_digest,
+    proof_digest,
+    set_id,
+)
 from pinai_subnet.protocol.reports import ExecutionReport
 from pinai_subnet.runtime.metrics import Metrics
-from pinai_subnet.validator.commands import RecordAssignments, RecordSignature, Seal
+from pinai_subnet.validator.commands import (
+    ApproveSetChange,
+    ProposeSetChange,
+    RecordAssignments,
+    RecordSignature,
+    Seal,
+    Stamp,
+)
 from pinai_subnet.validator.incoming import Incoming, Sender
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.limits import LedgerLimits
@@ -98,10 +113,21 @@ class LedgerWorld(World):
     forgeries = 0.05
     """How often a member answers a new epoch with signatures of somebody else."""
 
-    def __init__(self, directory: Path, seed: int, *, size: int = 3) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        seed: int,
+        *,
+        size: int = 3,
+        goals: Sequence[tuple[SetAction, str]] = (),
+    ) -> None:
+        """`goals` are changes of the set that its operators see through, one after the other."""
+        self.goals = goals
         self.parameters = parameters(size)
-        names = [member.id for member in self.parameters.validators]
-        super().__init__(directory, seed, names=names)
+        joining = sum(action is SetAction.ADD for action, _ in goals)
+        self.identities = {member.id: member for member in parameters(size + joining).validators}
+        names = list(self.identities)
+        super().__init__(directory, seed, names=names, first=size)
         self.loop = SteppedLoop(self.clock)
         self.watch = Watch(members=self.parameters.validators)
         self.root_layer = SimulatedRootLayer(self.watch, self.delay, self.chance.random)
@@ -139,8 +165,7 @@ class LedgerWorld(World):
     # -- members -----------------------------------------------------------------------------------
 
     def peer(self, name: str) -> Peer:
-        member = self.parameters.validator(name)
-        assert member is not None
+        member = self.identities[ValidatorId(name)]
         return Peer(id=name, address=member.address, endpoint=member.raft_endpoint)
 
     def process(self, name: str) -> tuple[StateMachine, Inbox, Callable[[Results], None]]:
@@ -249,6 +274,8 @@ class LedgerWorld(World):
     def push(self, name: str) -> None:
         """Do everything that is owed: assignments and reports go to this validator, again and again."""
         process = self.processes[name]
+        if not self.takes_part(name):
+            return
         for job in self.jobs:
             if job.given_up or (job.answered and self.chance.random() < 0.9):
                 continue
@@ -325,6 +352,45 @@ class LedgerWorld(World):
         except (DependencyError, SubnetError):
             return
 
+    # -- the set -----------------------------------------------------------------------------------
+
+    def takes_part(self, name: str) -> bool:
+        """Say whether this validator believes that it is one."""
+        return self.ledger(name, lambda ledger: ledger.parameters.validator(name)) is not None
+
+    def reached(self, name: str) -> int:
+        """Return how many changes of the set a validator knows."""
+        return int(self.ledger(name, lambda ledger: ledger.set_state().version)) - 1
+
+    def ask_for_change(self, name: str) -> None:
+        """Let an operator propose the next change at this validator, with everybody's approval."""
+        process = self.processes[name]
+        if self.takes_part(name) and self.reached(name) < len(self.goals):
+            process.spawn("change", self._change(process, *self.goals[self.reached(name)]))
+
+    async def _change(self, process: Process, action: SetAction, name: str) -> None:
+        current = process.service.replica.read(lambda ledger: ledger.set_state())
+        change = SetChange(
+            subnet_id=SUBNET,
+            version=current.version + 1,
+            base_set_id=set_id(current.members),
+            action=action,
+            member=self.identities[ValidatorId(name)],
+        )
+        proof = signer(name).sign(proof_digest(change)) if action is SetAction.ADD else b""
+        digest = change_digest(change)
+        try:
+            await process.service.replica.propose(
+                lambda stamp: ProposeSetChange(stamp=stamp, change=change, proof=proof)
+            )
+            for member in current.members:
+                approval = signer(member.id).sign(digest)
+                await process.service.replica.propose(
+                    partial(_approval, change_digest=digest, approval=approval)
+                )
+        except (DependencyError, SubnetError):
+            return
+
     # -- the end -----------------------------------------------------------------------------------
 
     def assert_everything_ended(self) -> None:
@@ -335,27 +401,43 @@ class LedgerWorld(World):
             self.run(1.0)
             for name in self.names:
                 self.push(name)
-        if not self.run(150.0, self.quiet):
-            for name in self.names:
-                self.ledger(name, partial(self.watch.ended, name))
-            raise AssertionError(f"the validators' states differ: {self.positions()}")
-        for name in self.names:
+        for _ in range(60):
+            self.heal()
+            if all(self.reached(name) == len(self.goals) for name in self.members()):
+                break
+            self.ask_for_change(self.chance.choice(self.members()))
+            self.run(1.0)
+        members = self.members()
+        quiet = self.run(150.0, self.quiet)
+        for name in members:
+            assert self.reached(name) == len(self.goals), f"{name}: a change of the set never came"
             self.ledger(name, partial(self.watch.ended, name))
-        snapshots = {self.processes[name].service.machine.snapshot() for name in self.names}
+        assert quiet, f"the validators' states differ: {self.positions()}"
+        snapshots = {self.processes[name].service.machine.snapshot() for name in members}
         assert len(snapshots) == 1, "equal digests of different states"
+
+    def members(self) -> list[str]:
+        """Return who belongs to the set that is newest anywhere."""
+        newest = max(
+            (self.ledger(name, lambda ledger: ledger.set_state()) for name in self.processes),
+            key=lambda state: state.version,
+        )
+        return [member.id for member in newest.members]
 
     def quiet(self) -> bool:
         """Whether nothing is open and all are at one place; asked often, so it looks rarely."""
         if self.clock.now < self._look_at:
             return False
         self._look_at = self.clock.now + 0.5
-        return all(self.ledger(name, _idle) for name in self.names) and len(self.positions()) == 1
+        return (
+            all(self.ledger(name, _idle) for name in self.members()) and len(self.positions()) == 1
+        )
 
     def positions(self) -> set[tuple[int, bytes]]:
         """Return where the validators are."""
         return {
             self.ledger(name, lambda ledger: (ledger.index, ledger.state_digest()))
-            for name in self.names
+            for name in self.members()
         }
 
     def ledger(self, name: str, query: Callable[[Ledger], Any]) -> Any:
@@ -365,3 +447,7 @@ class LedgerWorld(World):
 
 def _idle(ledger: Ledger) -> bool:
     return not ledger.open_count() and not ledger.unsettled_final_epochs()
+
+
+def _approval(stamp: Stamp, *, change_digest: bytes, approval: bytes) -> ApproveSetChange:
+    return ApproveSetChange(stamp=stamp, change_digest=change_digest, approval=approval)
