@@ -57,7 +57,7 @@ bench: $(READY) ## measure speed and memory; prints a table, writes JSON to buil
 chaos: $(READY) ## kill, freeze, cut and fill under load: ROUNDS=14 SEED=1; writes JSON to build/chaos/
 	$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
-simulate: $(READY) ## agreement under seeded faults: SEEDS=n many, SEED=k replays one
+simulate: $(READY) ## engines and whole validators under seeded faults: SEEDS=n (2000), SEED=k replays one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))
 
 clean: ## remove what setup and the demo made (not the development network's data)

@@ -32,6 +32,9 @@ class ExpireOverdue:
         return False
 
     def _owed(self, ledger: Ledger, now_ms: int) -> bool:
+        if ledger.proposer(self._replica.validator_id) is None:
+            # Its clock does not count: it has not joined yet, or is removed.
+            return False
         shown_ms = ledger.clock(self._replica.validator_id)
         if now_ms - max(ledger.now_ms, shown_ms) > IDLE_TICK_MS:
             return True
