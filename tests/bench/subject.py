@@ -51,6 +51,12 @@ class Network:
         """Stop some processes."""
         self.local.stop([self.processes.pop(name) for name in names if name in self.processes])
 
+    def restart(self, name: str, *, timeout_seconds: float) -> None:
+        """Start a member that has ended again and wait until it is ready."""
+        member = next(m for m in members(self.environment) if m.name == name)
+        self.processes[name] = self.local.start(member, self.environment)
+        self.local.wait_ready([member], self.processes, timeout_seconds=timeout_seconds)
+
     def validators(self) -> tuple[str, list[str]]:
         """Return the leader's and the followers' gRPC addresses; raise `TimeoutError` without a leader."""
         until = time.monotonic() + _LEADER_SECONDS
