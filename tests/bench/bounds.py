@@ -204,15 +204,11 @@ class Subject:
         )
 
 
-
-
 def _size(paths: Iterable[Path]) -> float:
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
-async def run(
-    intents: int, archive_records: int, directory: Path, console: Console
-) -> list[Point]:
+async def run(intents: int, archive_records: int, directory: Path, console: Console) -> list[Point]:
     """Feed the ledger; return the curve."""
     hundreds = intents // HUNDRED
     every = max(1, hundreds // _POINTS)

@@ -13,9 +13,7 @@ from tests.bench.group import group
 from tests.bench.plan import Plan
 
 SECTION = "consensus, {}"
-NOTICE = (
-    "etcd is not installed: no comparison. `make bench-deps` installs Debian's etcd-server (as root)"
-)
+NOTICE = "etcd is not installed: no comparison. `make bench-deps` installs Debian's etcd-server (as root)"
 _BATCH = 100
 _CHILD_SECONDS = 60.0
 
@@ -110,9 +108,7 @@ def _client(kind: str, target: str, load: Mapping[str, Any], directory: Path) ->
     )
 
 
-def _add(
-    result: Result, shape: Shape, inside: Found, remote: Found, theirs: Found | None
-) -> None:
+def _add(result: Result, shape: Shape, inside: Found, remote: Found, theirs: Found | None) -> None:
     bound = None
     if theirs is not None:
         bound = Bound(name="etcd", value=theirs["per_second"] * shape.batch)

@@ -55,7 +55,10 @@ def etcd_cluster(directory: Path) -> Iterator[Etcd]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(MEMBERS):
-            peer, client = f"http://127.0.0.1:{peers[number]}", f"http://127.0.0.1:{clients[number]}"
+            peer, client = (
+                f"http://127.0.0.1:{peers[number]}",
+                f"http://127.0.0.1:{clients[number]}",
+            )
             options = {
                 "name": f"m{number}",
                 "data-dir": str(directory / f"m{number}"),

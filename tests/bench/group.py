@@ -13,6 +13,7 @@ from tests.bench.etcd import free_ports
 _START_SECONDS = 30.0
 _ORDER_SECONDS = 180.0
 _POLL_SECONDS = 0.1
+_RETRY_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,16 @@ class GroupProcesses:
                 return leading[0]
             time.sleep(_POLL_SECONDS)
         raise TimeoutError(f"no leader after {_START_SECONDS:.0f} s; see {self.directory / 'logs'}")
+
+    def change(self, do: str, **what: Any) -> dict[str, Any]:
+        """Ask whoever leads for a change of the group until it is made; return the leader's answer."""
+        until = time.monotonic() + _ORDER_SECONDS
+        while time.monotonic() < until:
+            answer = self.leader().order(do=do, **what)
+            if "refused" not in answer:
+                return answer
+            time.sleep(_RETRY_SECONDS)
+        raise TimeoutError(f"{do} was refused for {_ORDER_SECONDS:.0f} s: {answer['refused']}")
 
     def follower(self) -> GroupProcess:
         """Return one that does not lead."""

@@ -33,9 +33,7 @@ def etcd_messages() -> dict[str, Any]:
     for file in files:
         pool.Add(file)
     names = pool.FindFileByName(_PROTO.name).message_types_by_name
-    return {
-        name: message_factory.GetMessageClass(descriptor) for name, descriptor in names.items()
-    }
+    return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in names.items()}
 
 
 def _ours(channel: grpc.aio.Channel, size: int, batch: int) -> Callable[[int], Awaitable[object]]:
@@ -77,9 +75,7 @@ def _etcd(channel: grpc.aio.Channel, size: int, batch: int) -> Callable[[int], A
     return call
 
 
-async def run(
-    task: Mapping[str, Any], _say: Callable[[Mapping[str, Any]], None]
-) -> dict[str, Any]:
+async def run(task: Mapping[str, Any], _say: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
     """Keep so many puts outstanding for some seconds; return rate and latencies."""
     make = {"ours": _ours, "etcd": _etcd}[task["kind"]]
     async with grpc.aio.insecure_channel(task["target"], options=channel_options()) as channel:

@@ -103,15 +103,17 @@ class GroupMember:
         """Do one thing and return what came of it."""
         match order["do"]:
             case "status":
-                return {"role": self.log.status().role, "applied": self.log.status().applied_index}
+                status = self.log.status()
+                return {"role": status.role, "term": status.term}
             case "load":
                 return await self._load(order)
             case "fill":
                 return await self._fill(order)
             case "add":
-                return await self._add(int(order["number"]), int(order["port"]))
+                wanted = peer(int(order["number"]), int(order["port"]))
+                return await self._change(ChangeKind.ADD, wanted)
             case "promote":
-                return await self._promote(f"v{order['number']}")
+                return await self._change(ChangeKind.PROMOTE, peer(int(order["number"]), 0))
             case "reach":
                 return await self._reach(int(order["index"]), float(order["seconds"]))
             case unknown:
@@ -137,36 +139,21 @@ class GroupMember:
         async def worker() -> None:
             for number in numbers:
                 puts = [(f"fill-{number}".encode(), secrets.token_bytes(size))]
-                await self.log.submit(
-                    msgspec.msgpack.encode(puts), timeout_seconds=_SUBMIT_SECONDS
-                )
+                await self.log.submit(msgspec.msgpack.encode(puts), timeout_seconds=_SUBMIT_SECONDS)
 
         begun = time.perf_counter()
         await asyncio.gather(*(worker() for _ in range(_FILL_OUTSTANDING)))
         return {"index": self.log.status().applied_index, "seconds": time.perf_counter() - begun}
 
-    async def _add(self, number: int, port: int) -> dict[str, Any]:
-        wanted = peer(number, port)
-        index = await self.log.change(
-            GroupChange(kind=ChangeKind.ADD, member_id=wanted.id, peer=wanted),
-            timeout_seconds=_SUBMIT_SECONDS,
+    async def _change(self, kind: ChangeKind, wanted: Peer) -> dict[str, Any]:
+        """Change the group by one step; a refusal, of another leader say, is an answer and not the end."""
+        change = GroupChange(
+            kind=kind, member_id=wanted.id, peer=wanted if kind is ChangeKind.ADD else None
         )
-        return {"index": index}
-
-    async def _promote(self, member: str) -> dict[str, Any]:
-        """Make a learner a voter, as soon as the leader finds that it has caught up."""
-        until = time.perf_counter() + _SUBMIT_SECONDS
-        while True:
-            try:
-                await self.log.change(
-                    GroupChange(kind=ChangeKind.PROMOTE, member_id=member), timeout_seconds=5
-                )
-            except DependencyError:
-                if time.perf_counter() > until:
-                    raise
-                await asyncio.sleep(_POLL_SECONDS)
-            else:
-                return {}
+        try:
+            return {"index": await self.log.change(change, timeout_seconds=_SUBMIT_SECONDS)}
+        except DependencyError as error:
+            return {"refused": str(error)}
 
     async def _reach(self, index: int, seconds: float) -> dict[str, Any]:
         """Wait until everything up to an index is applied here."""

@@ -114,4 +114,3 @@ def live(ledger: Ledger, number: int) -> None:
     apply(seal(number, ledger))
     for command in until_settled(number, ledger):
         apply(command)
-

@@ -83,8 +83,9 @@ class Matcher:
         return int(self._clock.now() * 1000)
 
     async def take_intents(self, intents: Sequence[Intent]) -> int:
-        """Open a window for every intent that is new and can still be assigned; return how many were new.
+        """Open a window for every intent that is new and can still be assigned; return how many were taken.
 
+        With `max_intents` in memory no more are: the listing offers them again once some have ended.
         Told again, from the stream or a listing, an intent changes nothing: the journal knows those that left memory.
         """
         fresh = {
@@ -101,6 +102,9 @@ class Matcher:
         taken = 0
         for intent_id, intent in fresh.items():
             if intent_id not in known and self._board.find(intent_id) is None:
+                if len(self._board) >= self._rules.max_intents:
+                    self._metrics.deferred.add()
+                    continue
                 self._open(intent)
                 taken += 1
         return taken
