@@ -118,8 +118,10 @@ LIMITS: dict[str, tuple[str, ...]] = {
         _GROUP + "test_large_commands_are_replicated_from_a_follower",
     ),
     "consensus/options.py:send_buffer_bytes": (
-        "unit/consensus/test_transport_limits.py::"
-        "test_a_peer_that_reads_nothing_is_sent_no_more_than_its_buffer_holds",
+        (
+            "unit/consensus/test_transport_limits.py::"
+            "test_a_peer_that_reads_nothing_is_sent_no_more_than_its_buffer_holds"
+        ),
     ),
     "consensus/options.py:compact_after_entries": (
         _GROUP + "test_lagging_member_catches_up_by_snapshot_and_keeps_following",
@@ -128,15 +130,19 @@ LIMITS: dict[str, tuple[str, ...]] = {
         _GROUP + "test_the_log_is_cut_after_so_many_bytes_too",
     ),
     "consensus/options.py:keep_entries": (
-        "unit/consensus/test_journal.py::"
-        "test_entries_kept_behind_a_snapshot_are_bounded_by_number_and_bytes",
+        (
+            "unit/consensus/test_journal.py::"
+            "test_entries_kept_behind_a_snapshot_are_bounded_by_number_and_bytes"
+        ),
     ),
     "consensus/transport.py:_MAX_UNPROVEN": (
         "integration/consensus/test_hostile.py::test_silent_connections_are_closed_and_bounded",
     ),
     "consensus/repeats.py:_REMEMBERED": (
-        "unit/consensus/test_repeats.py::"
-        "test_what_is_remembered_is_bounded_and_the_longest_unseen_goes_first",
+        (
+            "unit/consensus/test_repeats.py::"
+            "test_what_is_remembered_is_bounded_and_the_longest_unseen_goes_first"
+        ),
     ),
     "matcher/settings.py:max_intents": (
         "integration/matcher/test_bidding.py::test_intents_beyond_the_limit_wait_at_root_layer",
@@ -173,8 +179,10 @@ LIMITS: dict[str, tuple[str, ...]] = {
     ),
     "agent/settings.py:capacity": (
         _LIMITS_A + "test_tasks_in_hand_are_bounded_by_capacity_and_backlog",
-        "integration/agent/test_agent.py::"
-        "test_tasks_run_side_by_side_up_to_the_capacity_and_the_rest_waits_or_is_declined",
+        (
+            "integration/agent/test_agent.py::"
+            "test_tasks_run_side_by_side_up_to_the_capacity_and_the_rest_waits_or_is_declined"
+        ),
     ),
     "agent/worker.py:MAX_UNDELIVERED": (
         _LIMITS_A + "test_no_task_is_taken_while_too_many_reports_wait_for_a_validator",
@@ -184,20 +192,28 @@ LIMITS: dict[str, tuple[str, ...]] = {
         _LIMITS_A + "test_the_journal_keeps_a_bounded_number_of_closed_tasks",
     ),
     "agent/settings.py:workers": (
-        "unit/agent/test_tasks.py::"
-        "test_expressions_are_evaluated_in_parallel_up_to_the_worker_count",
+        (
+            "unit/agent/test_tasks.py::"
+            "test_expressions_are_evaluated_in_parallel_up_to_the_worker_count"
+        ),
     ),
     "registry/settings.py:max_entries": (
-        "unit/registry/test_roster.py::"
-        "test_a_full_roster_gives_up_idle_open_entries_first_and_then_refuses",
+        (
+            "unit/registry/test_roster.py::"
+            "test_a_full_roster_gives_up_idle_open_entries_first_and_then_refuses"
+        ),
     ),
     "rootlayer/settings.py:max_subscribers": (
-        "unit/rootlayer/test_subscriptions.py::"
-        "test_there_is_a_limit_to_listeners_and_leaving_makes_room",
+        (
+            "unit/rootlayer/test_subscriptions.py::"
+            "test_there_is_a_limit_to_listeners_and_leaving_makes_room"
+        ),
     ),
     "rootlayer/subscriptions.py:capacity": (
-        "integration/rootlayer/test_rootlayer_process.py::"
-        "test_a_subscriber_that_does_not_read_is_ended_with_resource_exhausted",
+        (
+            "integration/rootlayer/test_rootlayer_process.py::"
+            "test_a_subscriber_that_does_not_read_is_ended_with_resource_exhausted"
+        ),
     ),
     "rootlayer/settings.py:batch_items": (
         "integration/rootlayer/test_rootlayer_process.py::test_limits_of_a_batch_are_kept",

@@ -1,4 +1,4 @@
-"""Every queue, cache and table is listed with what bounds it, every limit is in the code, and tests reach each of them."""
+"""Every queue, cache and table is listed with what bounds it; every limit is in the code and reached by a test."""
 
 import ast
 import re

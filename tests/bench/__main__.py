@@ -23,6 +23,7 @@ from tests.bench import (
     failover,
     intake,
     latency,
+    levelling,
     snapshot,
     start,
     throughput,
@@ -125,6 +126,7 @@ def _run(
         ("consensus", consensus),
         ("catch-up", catch_up),
         ("snapshot", snapshot),
+        ("levelling", levelling),
     ):
         if name in wanted:
             attempt(name, partial(section.measure, result, plan, root / name, say))

@@ -237,7 +237,7 @@ async def run(intents: int, archive_records: int, directory: Path, console: Cons
 
 
 def grown(points: Sequence[Point]) -> dict[str, float]:
-    """Return what grew by more than `GROWTH` from the second quarter of the curve to its second half, and the factor."""
+    """Return what grew by more than `GROWTH` from the curve's second quarter to its second half, and the factor."""
     quarter, half = len(points) // 4, len(points) // 2
     found = {}
     for name in BOUNDED:

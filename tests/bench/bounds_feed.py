@@ -1,7 +1,7 @@
 """A worker that makes the commands of very many intents ahead of the ledger that takes them: signed, encoded, framed.
 
-Framed bytes on standard output instead of JSON lines: a count of commands, then each with its length before it, for every
-hundred intents. Runs as a module of its own.
+Framed bytes on standard output instead of JSON lines: for every hundred intents a count of commands, then each with its
+length before it. Runs as a module of its own.
 """
 
 import struct

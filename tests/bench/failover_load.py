@@ -1,4 +1,4 @@
-"""A worker that reports through survivors while the leader is killed: how long until the next report is acknowledged."""
+"""A worker that reports through survivors while the leader is killed: seconds until the next report is acknowledged."""
 
 import asyncio
 import json

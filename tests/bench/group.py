@@ -1,4 +1,4 @@
-"""A replication group as processes of its own, driven by JSON lines: what the consensus and catch-up sections measure."""
+"""A replication group as processes of its own, driven by JSON lines: what consensus and catch-up sections measure."""
 
 import time
 from collections.abc import Iterator, Mapping

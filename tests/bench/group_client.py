@@ -1,4 +1,4 @@
-"""A worker that is a gRPC client of a replicated map: of ours, or of etcd. The same process, library and loop for both."""
+"""A worker that is a gRPC client of a replicated map: of ours, or of etcd. The same library and loop for both."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path

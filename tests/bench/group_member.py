@@ -1,7 +1,7 @@
 """A worker that is one member of a replication group: the product's own log, journal and snapshots under a small map.
 
-It obeys JSON lines: measure a load from inside, fill the log, add a member, wait for an index. It also serves `PUT` over
-gRPC, so that a client can be compared with a client of another system.
+It obeys JSON lines: measure a load from inside, fill the log, add a member, wait for an index. It also serves `PUT`
+over gRPC, so that a client can be compared with a client of another system.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def command(number: int, *, size: int, batch: int) -> bytes:
 
 
 class Map(StateMachine):
-    """Keys and values. `ballast` is what a large state adds to its snapshots."""
+    """Keys and values."""
 
     def __init__(self) -> None:
         """Begin empty."""

@@ -1,4 +1,4 @@
-"""The whole life of intents as ledger commands, a hundred at a time: assigned, reported, judged, sealed, signed, settled.
+"""The whole life of intents as ledger commands, a hundred at a time: assigned, reported, judged, sealed, settled.
 
 Every signature is real. Time is that of a network that finishes `PER_SECOND` intents a second, however fast the ledger
 is fed.

@@ -7,14 +7,15 @@ SECTIONS = (
     "consensus",
     "catch-up",
     "snapshot",
+    "levelling",
     "start",
     "latency",
     "throughput",
     "failover",
     "intake",
 )
-ALONE = ("ceilings", "consensus", "catch-up", "snapshot")
-"""Sections that need no network."""
+ALONE = ("ceilings", "consensus", "catch-up", "snapshot", "levelling")
+"""Sections that do without the common network."""
 """In the order in which they run. Memory and processor time belong to start and throughput."""
 
 AIM_READY_SECONDS = 10.0
@@ -54,6 +55,8 @@ class Plan:
     """In the state whose snapshot a new member receives."""
     snapshot_intents: int
     failovers: int
+    levelling_seconds: float
+    levelling_per_second: float
 
 
 FULL = Plan(
@@ -71,6 +74,8 @@ FULL = Plan(
     catch_up_state_entries=50_000,
     snapshot_intents=100_000,
     failovers=20,
+    levelling_seconds=80.0,
+    levelling_per_second=50.0,
 )
 QUICK = Plan(
     ceiling_seconds=0.3,
@@ -87,4 +92,6 @@ QUICK = Plan(
     catch_up_state_entries=9_000,
     snapshot_intents=500,
     failovers=1,
+    levelling_seconds=6.0,
+    levelling_per_second=20.0,
 )

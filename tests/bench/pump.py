@@ -15,7 +15,7 @@ WARM_UP_PART = 0.15
 async def pump(
     call: Callable[[int], Awaitable[object]], *, outstanding: int, seconds: float
 ) -> dict[str, Any]:
-    """Keep `outstanding` calls under way, each told its number; return rate and latencies of what ended after a warm-up."""
+    """Keep `outstanding` calls under way, each told its number; return rate and latencies of what a warm-up left."""
     begun = time.perf_counter() + WARM_UP_PART * seconds
     until = begun + seconds
     samples: list[float] = []

@@ -10,7 +10,8 @@ class MatcherMetrics:
         """Register them with the process's registry."""
         self.intents = metrics.counter("intents", "Intents taken from RootLayer.")
         self.deferred = metrics.counter(
-            "intents_deferred", "Intents left at RootLayer because too many are in memory."
+            "intents_deferred",
+            "Intents left at RootLayer because too many are in memory, each time they are offered.",
         )
         self.ended = metrics.counter("intents_ended", "Intents ended, by code.", labels=("code",))
         self.bids = metrics.counter("bids", "Bids answered, by result.", labels=("result",))
