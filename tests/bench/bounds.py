@@ -8,12 +8,13 @@ Prints progress and a curve, writes `build/bench/bounds.json`, ends with 1 when 
 import argparse
 import asyncio
 import json
+import logging
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,7 +59,8 @@ BOUNDED = ("rss_mb", "journal_mb", "snapshot_mb", "archive_mb", "assignments", "
 GROWTH = 1.25
 """By this factor the second half of the curve may exceed its second quarter: journal and memory are saw-toothed."""
 _ARCHIVE_RECORDS = 200_000
-_SUBMIT_SECONDS = 60.0
+_SUBMIT_SECONDS = 3600.0
+"""Nobody is waited for, but the whole run may be paused."""
 _POINTS = 40
 
 
@@ -68,6 +70,8 @@ class Point:
 
     intents: int
     seconds: float
+    cpu_seconds: float
+    """Of the process under measure, without the one that makes the commands."""
     rss_mb: float
     journal_mb: float
     snapshot_mb: float
@@ -191,10 +195,13 @@ class Subject:
         assignments, epochs = self.machine.read(
             lambda ledger: (sum(1 for _ in ledger.assignments()), sum(1 for _ in ledger.epochs()))
         )
+        process = psutil.Process()
+        times = process.cpu_times()
         return Point(
             intents=intents,
-            seconds=round(seconds, 2),
-            rss_mb=psutil.Process().memory_info().rss / 1e6,
+            seconds=seconds,
+            cpu_seconds=sum(times[:2]),
+            rss_mb=process.memory_info().rss / 1e6,
             journal_mb=_size(log.rglob("*")) - snapshot,
             snapshot_mb=snapshot,
             archive_mb=_size(self._directory.glob("archive.sqlite*")),
@@ -208,8 +215,10 @@ def _size(paths: Iterable[Path]) -> float:
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
-async def run(intents: int, archive_records: int, directory: Path, console: Console) -> list[Point]:
-    """Feed the ledger; return the curve."""
+async def run(
+    intents: int, archive_records: int, directory: Path, keep: Callable[[Sequence[Point]], None]
+) -> list[Point]:
+    """Feed the ledger; hand over the curve as it grows, and return it."""
     hundreds = intents // HUNDRED
     every = max(1, hundreds // _POINTS)
     subject = Subject(directory, archive_records=archive_records)
@@ -224,12 +233,7 @@ async def run(intents: int, archive_records: int, directory: Path, console: Cons
                     continue
                 done, passed = (number + 1) * HUNDRED, time.monotonic() - begun
                 points.append(await subject.point(done, passed))
-                left = passed / done * (intents - done)
-                console.print(
-                    f"{done / intents:4.0%} {done:>11,} intents {done / passed:7,.0f}/s"
-                    f" {left:5.0f} s left, RSS {points[-1].rss_mb:.0f} MB",
-                    markup=False,
-                )
+                keep(points)
         finally:
             feed.close()
             await subject.log.stop()
@@ -282,29 +286,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args(argv)
+    intents, records = options.intents, options.archive_records
     output: Path = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
+    path = output / "bounds.json"
     progress = Console(stderr=True, highlight=False)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    # The first quarter fills the tables; a shorter run shows numbers, but proves nothing.
+    judged = intents >= 4 * full_at(records)
+
+    def keep(points: Sequence[Point]) -> None:
+        """Show how far it is, and write what there is: a run that is ended early was not in vain."""
+        last = points[-1]
+        left = last.seconds / last.intents * (intents - last.intents)
+        progress.print(
+            f"{last.intents / intents:4.0%} {last.intents:>11,} intents"
+            f" {last.intents / last.seconds:7,.0f}/s {left:6.0f} s left, RSS {last.rss_mb:.0f} MB",
+            markup=False,
+        )
+        complete = judged and last.intents + HUNDRED > intents
+        document = {
+            "version": 1,
+            "intents": intents,
+            "archive_records": records,
+            "judged": complete,
+            "grown": grown(points) if complete else {},
+            "points": [asdict(point) for point in points],
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
     directory = Path(tempfile.mkdtemp(prefix="bounds-", dir=output))
     try:
-        points = asyncio.run(run(options.intents, options.archive_records, directory, progress))
+        points = asyncio.run(run(intents, records, directory, keep))
     finally:
         shutil.rmtree(directory)
-    # The first quarter fills the tables; a shorter run shows numbers, but proves nothing.
-    judged = options.intents >= 4 * full_at(options.archive_records)
     growing = grown(points) if judged else {}
-    document = {
-        "version": 1,
-        "intents": options.intents,
-        "archive_records": options.archive_records,
-        "judged": judged,
-        "grown": growing,
-        "points": [asdict(point) for point in points],
-    }
-    path = output / "bounds.json"
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(_table(points))
     console.print(_verdict(judged, growing), markup=False)

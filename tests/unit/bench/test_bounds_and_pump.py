@@ -13,6 +13,7 @@ def curve(*memory: float) -> list[Point]:
         Point(
             intents=place,
             seconds=place,
+            cpu_seconds=place,
             rss_mb=rss,
             journal_mb=1,
             snapshot_mb=1,
