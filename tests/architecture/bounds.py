@@ -224,6 +224,15 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "runtime/limits.py:max_keys": (
         _RUNTIME + "test_the_number_of_keys_is_bounded_and_the_least_recent_goes_first",
     ),
+    "runtime/disk.py:_REMEMBERED": (
+        ("unit/runtime/test_disk.py::test_a_burst_is_no_forecast_and_yesterdays_rate_is_forgotten"),
+    ),
+    "runtime/log_repeats.py:_MAX_KINDS": (
+        (
+            "unit/runtime/test_log_volume.py::"
+            "test_who_varies_a_field_meets_the_limit_of_the_event_and_memory_stays_bounded"
+        ),
+    ),
     "runtime/metrics.py:max_series": (_RUNTIME + "test_label_sets_are_bounded",),
     "runtime/sqlite.py:max_queued": (
         "integration/runtime/test_sqlite.py::test_the_queue_is_bounded_and_closing_flushes_it",
@@ -326,18 +335,18 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "matcher/case.py:Case.refused": ("matcher/case.py:MAX_NOTES",),
     "matcher/case.py:Case.attempts": ("matcher/settings.py:max_attempts",),
     "matcher/eligible.py:_surveys": ("matcher/eligible.py:MAX_SURVEYED",),
-    "matcher/journal.py:_new": ("matcher/settings.py:max_intents",),
-    "matcher/journal.py:_cases": ("matcher/settings.py:max_intents",),
-    "matcher/journal.py:_bids": (
+    "matcher/journal.py:_Marks.new": ("matcher/settings.py:max_intents",),
+    "matcher/journal.py:_Marks.cases": ("matcher/settings.py:max_intents",),
+    "matcher/journal.py:_Marks.bids": (
         "matcher/settings.py:max_intents",
         "matcher/settings.py:max_bids_per_intent",
     ),
-    "matcher/journal.py:_attempts": (
+    "matcher/journal.py:_Marks.attempts": (
         "matcher/settings.py:max_intents",
         "matcher/settings.py:max_attempts",
     ),
-    "matcher/journal.py:_agents": ("matcher/settings.py:max_agents",),
-    "matcher/journal.py:_outbox": (
+    "matcher/journal.py:_Marks.agents": ("matcher/settings.py:max_agents",),
+    "matcher/journal.py:_Marks.outbox": (
         "matcher/settings.py:max_intents",
         "matcher/settings.py:max_attempts",
     ),
@@ -400,10 +409,14 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "rootlayer/subscriptions.py:_queue": ("rootlayer/subscriptions.py:capacity",),
     "rootlayer/subscriptions.py:_subscriptions": ("rootlayer/settings.py:max_subscribers",),
     "runtime/clock.py:_sleepers": ("a clock of tests",),
+    "runtime/disk.py:_samples": ("runtime/disk.py:_REMEMBERED",),
     "runtime/health.py:_checks": (_CONFIGURED,),
     "runtime/lifecycle.py:_drains": (_CONFIGURED,),
     "runtime/lifecycle.py:_tasks": (_CONFIGURED,),
     "runtime/limits.py:_buckets": ("runtime/limits.py:max_keys",),
+    "runtime/log_repeats.py:_kinds": ("runtime/log_repeats.py:_MAX_KINDS",),
+    "runtime/log_repeats.py:_events": ("runtime/log_repeats.py:_MAX_KINDS",),
+    "runtime/log_repeats.py:_ended": ("runtime/log_repeats.py:_MAX_KINDS",),
     "runtime/metrics.py:_children": ("runtime/metrics.py:max_series",),
     "runtime/problems.py:ProblemDetails.headers": (_REQUEST,),
     "runtime/settings.py:problems": (_REQUEST,),
