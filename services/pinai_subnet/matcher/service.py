@@ -85,7 +85,6 @@ class Matcher:
     async def take_intents(self, intents: Sequence[Intent]) -> int:
         """Open a window for every intent that is new and can still be assigned; return how many were taken.
 
-        Those beyond `max_intents` are offered again by the listing.
         Told again, from the stream or a listing, an intent changes nothing: the journal knows those that left memory.
         """
         fresh = {
