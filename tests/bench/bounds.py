@@ -154,6 +154,7 @@ class Subject:
             clock=SystemClock(),
             keep_days=ArchiveSection().keep_days,
             max_records=archive_records,
+            gather_seconds=0,
             metrics=ValidatorMetrics(Metrics("bounds")),
         )
 
@@ -257,7 +258,6 @@ def full_at(archive_records: int) -> int:
     limits = LedgerLimits()
     return max(
         limits.max_sealed_intents * 17 // 16,
-        limits.retained_epochs * HUNDRED,
         limits.max_ended + DEADLINE_SECONDS * PER_SECOND,
         archive_records,
     )
