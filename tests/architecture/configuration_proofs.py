@@ -152,6 +152,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "matcher.yaml:limits.max_agents": (
         _AGENT_RULES + "test_the_book_forgets_the_longest_unseen_first",
     ),
+    "matcher.yaml:limits.max_intents": (
+        "integration/matcher/test_bidding.py::test_intents_beyond_the_limit_wait_at_root_layer",
+    ),
     "matcher.yaml:docs": _DOCS,
     "network.yaml:restored": (
         (

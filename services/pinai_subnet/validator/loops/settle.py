@@ -67,7 +67,9 @@ class SettleEpochs:
         batch, waiting = self._replica.read(self._next_batch)
         self._progress.set_pending(waiting)
         if batch is None:
+            # Epochs that others settled meanwhile leave their counts behind.
             self._refusals.clear()
+            self._early.clear()
             return False
         await self._announce_sets(batch.epoch)
         results = await self._submit(batch)

@@ -37,9 +37,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-M506",
         title="Agent at capacity",
-        cause="As many tasks are running and waiting as the agent takes, so it declined another.",
+        cause="As many tasks are running and waiting as the agent takes, or as many finished reports wait for a "
+        "validator, so it declined another.",
         remedy="Nothing to do: the runner-up gets the task. Raise limits.capacity or "
-        "limits.backlog in agent.yaml, or run more agents, if it happens often.",
+        "limits.backlog in agent.yaml, or run more agents, if it happens often; if reports wait, see that "
+        "the agent reaches a validator.",
     ),
     Entry(
         code="SN-M510",
