@@ -330,6 +330,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
             "test_there_is_a_limit_to_listeners_and_leaving_makes_room"
         ),
     ),
+    "rootlayer.yaml:settlement.balance_batches": (
+        (
+            "integration/rootlayer/test_funds.py::"
+            "test_an_empty_account_refuses_new_batches_repeats_old_answers_and_pays_after_a_deposit"
+        ),
+    ),
     "rootlayer.yaml:docs": _DOCS,
     "validator.yaml:private_key": _KEY,
     "validator.yaml:private_key_file": _KEY,

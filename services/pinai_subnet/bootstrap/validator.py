@@ -98,6 +98,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         caught_up=service.caught_up.check,
     )
     checks.add_to(process.health, service.progress)
+    process.health.add("able_to_finalise", "funds", service.settlement_pause.check)
     await _start_log(process, service)
     watch = DiskWatch(
         space=directory.disk_space,
@@ -328,6 +329,7 @@ def _app(
         policies=configuration.policies.book(),
         version=VERSION,
         clock=process.clock,
+        settlement=service.settlement_pause,
     )
     add_routes(
         app,

@@ -147,7 +147,7 @@ def _row(member: Member, running: Mapping[str, Running]) -> dict[str, Any]:
             return row | {"reason": str(error)}
         raft = facts["replication"]
         row |= {"raft": raft["role"], "term": raft["term"], "index": raft["applied_index"]}
-        row |= {"config": facts["config"]}
+        row |= {"config": facts["config"], "settlement_paused": facts["settlement_paused"]}
         row |= {"epoch": facts["epochs"]["sealed"], "digest": str(facts["state"]["digest"])[:12]}
     return row
 
@@ -164,6 +164,8 @@ def _status_text(report: Mapping[str, Any]) -> str:
         )
         state = "ready" if row["ready"] else f"NOT READY {row['reason']}"
         lines.append(f"  {row['id']:<12} pid {row['pid'] or '-':<8} {state}{facts}")
+        if row.get("settlement_paused"):
+            lines.append(f"    SETTLEMENT WAITS FOR FUNDS: {row['settlement_paused']}")
     for difference in report["differences"]:
         values = "; ".join(
             f"{', '.join(held['validators'])}: {held['value']}" for held in difference["values"]

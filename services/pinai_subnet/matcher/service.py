@@ -83,10 +83,7 @@ class Matcher:
         return int(self._clock.now() * 1000)
 
     async def take_intents(self, intents: Sequence[Intent]) -> int:
-        """Open a window for every intent that is new and can still be assigned; return how many were taken.
-
-        Told again, from the stream or a listing, an intent changes nothing: the journal knows those that left memory.
-        """
+        """Open a window for each intent that the journal does not know and that can be assigned; return how many."""
         fresh = {
             intent.intent_id: intent
             for intent in intents
@@ -345,6 +342,8 @@ class Matcher:
     def _reopen(self, case: Case, now_ms: int) -> None:
         rules = self._rules.windows_of(case.intent.intent_type)
         usable = any(agent_id not in case.excluded for agent_id in case.bids)
+        if not usable:
+            case.readmit_busy()
         window = windows.reopen(
             case.window,
             now_ms=now_ms,

@@ -47,6 +47,11 @@ class ValidatorMetrics:
         self.settlement_backlog = metrics.gauge(
             "settlement_backlog", "epochs", "Final epochs that RootLayer has not answered for"
         )
+        self.settlement_paused = metrics.gauge(
+            "settlement_paused",
+            "bool",
+            "1 while RootLayer says that the settlement account is empty",
+        )
         self.leading = metrics.gauge("leading", "bool", "1 while this validator leads")
         self.term = metrics.gauge("raft_term", "number", "Raft term")
         self.applied = metrics.gauge("applied_index", "number", "Log entries applied here")

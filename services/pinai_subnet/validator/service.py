@@ -48,6 +48,7 @@ from pinai_subnet.validator.queries import Queries
 from pinai_subnet.validator.reception import Reception
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.settings import ValidatorSettings
+from pinai_subnet.validator.settlement_pause import SettlementPause
 from pinai_subnet.validator.state_machine import LedgerMachine
 
 _ARCHIVE_EVERY_SECONDS = 1.0
@@ -125,6 +126,7 @@ class ValidatorService:
         )
         self.progress = _progress(world)
         self.caught_up = CatchUp(replica=self.replica)
+        self.settlement_pause = SettlementPause()
         self.feed.on_events(self.reception.arrivals.on_events)
         self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
 
@@ -245,6 +247,7 @@ class ValidatorService:
             early_attempts=section.early_attempts,
             clock=self.world.clock,
             progress=self.progress["settle"],
+            pause=self.settlement_pause,
             metrics=self.metrics,
         )
 

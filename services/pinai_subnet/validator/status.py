@@ -14,6 +14,7 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.roots import validator_set_id
+from pinai_subnet.validator.settlement_pause import SettlementPause
 
 
 class StatusReport:
@@ -27,8 +28,10 @@ class StatusReport:
         policies: PolicyBook,
         version: str,
         clock: Clock,
+        settlement: SettlementPause | None = None,
     ) -> None:
-        """Take what does not change."""
+        """Take what does not change, and what says whether settlement waits for funds."""
+        self._settlement = settlement or SettlementPause()
         self._replica = replica
         self._parameters = parameters
         self._version = version
@@ -53,6 +56,7 @@ class StatusReport:
                 for member in self._replica.read(lambda ledger: ledger.members())
             ],
             "validator_set": self._replica.read(_set),
+            "settlement_paused": self._settlement.reason,
             "config_digest": config_digest(self._shared),
             "config": self._shared,
             **self._replica.read(_ledger),

@@ -150,4 +150,11 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="The message holds its status (a negative one is a signal); look at the host's "
         "memory and at what the command does, then send the intent again.",
     ),
+    Entry(
+        code="SN-M538",
+        title="Command wrote nothing",
+        cause="The command ended with status 0 and an empty standard output. A successful report needs a result: an "
+        "empty one cannot be told from one that got lost, and the shipped policy refuses it (SN-V063).",
+        remedy='Let the command say what it found, for example ["grep", "-c", "x"] instead of ["grep", "-q", "x"].',
+    ),
 )
