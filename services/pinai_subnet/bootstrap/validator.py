@@ -15,6 +15,7 @@ from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.build import Build
 from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.resumable import ResumableLog
 from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
@@ -38,9 +39,10 @@ from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
+from pinai_subnet.validator.rules_version import OLDEST_RULES, RULES
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
-from pinai_subnet.validator.status import StatusReport
+from pinai_subnet.validator.status import StatusReport, chain_text
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
@@ -196,6 +198,12 @@ def _replicated_log(
         first_group=[
             _peer(present.get(member.address, member)) for member in network.genesis.validators
         ],
+        build=Build(
+            rules=RULES,
+            oldest_rules=OLDEST_RULES,
+            release=VERSION,
+            chain=chain_text(parameters.domain),
+        ),
     )
 
 
@@ -207,7 +215,7 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
         raise cannot_start(
             exc.code,
             exc.message,
-            where=None,
+            where=service.replica.validator_id,
             fix=f"`subnetctl explain {exc.code}` says what to do",
         ) from exc
     process.on_drain("finish_reports", service.drain)

@@ -1,6 +1,6 @@
 """Who is at the other end: a mutual challenge signed with the members' keys. Pure: bytes in, bytes out, no socket.
 
-    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key
+    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key, its build
     acceptor -> Welcome the same from its side, and a signature over the transcript
     dialer   -> Proof   its own signature over the transcript
     acceptor -> Ready
@@ -20,6 +20,7 @@ import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
+from pinai_subnet.consensus.build import UNSAID, Build, check_builds
 from pinai_subnet.ports.errors import Refused
 from pinai_subnet.ports.replication import Peer
 from pinai_subnet.ports.signer import Signer
@@ -32,8 +33,8 @@ _DOMAIN = b"PINAI_RAFT_HELLO_V1"
 MAC_BYTES = 16
 
 
-class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The common shape of handshake messages."""
+class _Base(msgspec.Struct, frozen=True, array_like=True):
+    """The common shape of handshake messages. A later protocol's may be longer, and is refused by its number."""
 
 
 class Hello(_Base, frozen=True, tag=101):
@@ -44,6 +45,7 @@ class Hello(_Base, frozen=True, tag=101):
     node: str
     wanted: str
     key: bytes
+    build: Build = UNSAID
 
 
 class Welcome(_Base, frozen=True, tag=102):
@@ -54,6 +56,7 @@ class Welcome(_Base, frozen=True, tag=102):
     node: str
     key: bytes
     signature: bytes
+    build: Build = UNSAID
 
 
 class Proof(_Base, frozen=True, tag=103):
@@ -78,6 +81,7 @@ class Member:
     signer: Signer
     others: dict[str, Peer]
     """Who is admitted now; changes with the group."""
+    build: Build = UNSAID
 
 
 class Session:
@@ -118,6 +122,8 @@ class _Side:
     def __init__(self, member: Member) -> None:
         self.session: Session | None = None
         self.peer: Peer | None = None
+        self.farewell: bytes | None = None
+        """What to send with a refusal, so that the other side can say as well what does not fit."""
         self._member = member
         self._ephemeral = coincurve.PrivateKey()
         self._transcript = b""
@@ -155,16 +161,18 @@ class _Side:
             raise Refused("SN-R041", f"{node[:64]!r} is not a member of this group")
         return peer
 
-    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes) -> None:
+    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes, build: Build) -> None:
         fields = (
             hello.protocol.to_bytes(4, "big"),
             hello.cluster.encode(),
             hello.node.encode(),
             hello.wanted.encode(),
             hello.key,
+            msgspec.msgpack.encode(hello.build),
             cluster.encode(),
             node.encode(),
             key,
+            msgspec.msgpack.encode(build),
         )
         self._transcript = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
@@ -215,7 +223,9 @@ class Dialer(_Side):
         """Prepare to prove ourselves to `peer`."""
         super().__init__(member)
         self.peer = peer
-        self._hello = Hello(PROTOCOL_VERSION, member.cluster, member.me.id, peer.id, self._public)
+        self._hello = Hello(
+            PROTOCOL_VERSION, member.cluster, member.me.id, peer.id, self._public, member.build
+        )
         self._proven: Session | None = None
 
     def opening(self) -> bytes:
@@ -230,8 +240,9 @@ class Dialer(_Side):
                     raise Refused(
                         "SN-R041", f"{peer.id!r} answered where {self.peer.id!r} should be"
                     )
-                self._bind(self._hello, message.cluster, message.node, message.key)
+                self._bind(self._hello, message.cluster, message.node, message.key, message.build)
                 self._verify(peer, _ACCEPTOR, message.signature)
+                check_builds(self._member.build, message.build, peer.id)
                 self._proven = self._agree(peer, message.key)
                 return msgspec.msgpack.encode(Proof(self._sign()))
             case Ready() if self._proven is not None:
@@ -260,12 +271,16 @@ class Acceptor(_Side):
                         "SN-R041", f"the dialer wants {message.wanted[:64]!r}, not this node"
                     )
                 self._key = message.key
-                me = self._member.me.id
-                self._bind(message, self._member.cluster, me, self._public)
-                return msgspec.msgpack.encode(
-                    Welcome(PROTOCOL_VERSION, self._member.cluster, me, self._public, self._sign())
+                me, build = self._member.me.id, self._member.build
+                cluster = self._member.cluster
+                self._bind(message, cluster, me, self._public, build)
+                self.farewell = msgspec.msgpack.encode(
+                    Welcome(PROTOCOL_VERSION, cluster, me, self._public, self._sign(), build)
                 )
+                check_builds(build, message.build, self.peer.id)
+                return self.farewell
             case Proof() if self.peer is not None and self._key is not None:
+                self.farewell = None
                 self._verify(self.peer, _DIALER, message.signature)
                 self.session = self._agree(self.peer, self._key)
                 return msgspec.msgpack.encode(Ready())

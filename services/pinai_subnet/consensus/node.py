@@ -11,6 +11,7 @@ from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
+from pinai_subnet.consensus.build import UNSAID, Build
 from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed, refuse_marked
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
@@ -56,6 +57,7 @@ class ReplicatedLog(Replication):
         signer: Signer,
         options: ReplicationOptions,
         first_group: Sequence[Peer] | None = None,
+        build: Build = UNSAID,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
@@ -63,6 +65,7 @@ class ReplicatedLog(Replication):
         began with, equal on all members and for ever; without it, `me` and `others`. A node that is not in it is an
         outsider, without a vote, until the group adds it.
 
+        `build` is what peers must fit to share a log with this node.
         `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
         `directory` belongs to this member alone.
         """
@@ -75,6 +78,7 @@ class ReplicatedLog(Replication):
         self._state_machine = state_machine
         self._signer = signer
         self._options = options
+        self._build_facts = build
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -193,6 +197,7 @@ class ReplicatedLog(Replication):
             cluster=self._cluster_id,
             signer=self._signer,
             others=invited,
+            build=self._build_facts,
         )
         transport = Transport(
             member=member,

@@ -10,6 +10,7 @@ from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.validator.applied import Applied
 from pinai_subnet.validator.command_codec import decode_command
+from pinai_subnet.validator.commands import Stamp
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.snapshot_codec import decode_snapshot, encode_snapshot
 
@@ -26,11 +27,18 @@ class LedgerMachine(StateMachine):
     """
 
     def __init__(
-        self, *, ledger: Ledger, parameters: NetworkParameters, listener: Listener
+        self,
+        *,
+        ledger: Ledger,
+        parameters: NetworkParameters,
+        listener: Listener,
+        stamped: Callable[[Stamp], None] = lambda _: None,
     ) -> None:
+        """`stamped` hears of each member's time stamp, from the engine's thread like the listener."""
         self._ledger = ledger
         self._parameters = parameters
         self._listener = listener
+        self._stamped = stamped
         self._lock = RLock()
 
     def apply(self, index: int, command: bytes) -> Applied:
@@ -49,6 +57,7 @@ class LedgerMachine(StateMachine):
         else:
             with self._lock:
                 applied = self._ledger.apply(index, decoded)
+            self._stamped(decoded.stamp)
         self._listener(index, applied)
         return applied
 
