@@ -180,8 +180,10 @@ def test_wrong_clocks_are_warned_of_refused_and_measured(tmp_path: Path) -> None
         )
         network.wait_all([network.submit()], "COMPLETED")
         offset = r'peer_clock_offset_seconds\{peer="validator-3"\} (\S+)'
-        found = re.search(offset, network.request("GET", "validator-1", "/metrics").text)
-        assert found is not None
+        found = wait_until(
+            lambda: re.search(offset, network.request("GET", "validator-1", "/metrics").text),
+            "validator-1 measures validator-3's clock",
+        )
         assert -31.5 < float(found[1]) < -29.5
 
 
