@@ -59,6 +59,12 @@ class ValidatorMetrics:
         self.peer_lag = metrics.gauge(
             "peer_lag", "entries", "Entries that a peer is behind the leader", labels=("peer",)
         )
+        self.peer_clock = metrics.gauge(
+            "peer_clock_offset",
+            "seconds",
+            "How far a peer's clock is ahead of this one, as its entries arrive",
+            labels=("peer",),
+        )
         self.disk = DiskMetrics(metrics)
         self.archive_backlog = metrics.gauge(
             "archive_backlog", "records", "Changed records that are not archived yet"

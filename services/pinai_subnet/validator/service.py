@@ -43,6 +43,7 @@ from pinai_subnet.validator.loops.settle import SettleEpochs
 from pinai_subnet.validator.loops.sign import SignEpochs
 from pinai_subnet.validator.loops.verify import VerifyReports
 from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.peer_clocks import PeerClocks
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.queries import Queries
 from pinai_subnet.validator.reception import Reception
@@ -88,10 +89,12 @@ class ValidatorService:
         self.feed = EventFeed()
         self.metrics = ValidatorMetrics(world.metrics)
         self._changes = Changes()
+        self.clocks = PeerClocks(clock=world.clock)
         self.machine = LedgerMachine(
             ledger=Ledger(parameters, limits or LedgerLimits()),
             parameters=parameters,
             listener=self._applied,
+            stamped=self.clocks.note,
         )
         self.replication = replication(self.machine)
         self.replica = Replica(
@@ -139,7 +142,11 @@ class ValidatorService:
     def loops(self) -> Mapping[str, Loop]:
         """Return the background loops by name."""
         observer = Observer(
-            replica=self.replica, feed=self.feed, clock=self.world.clock, metrics=self.metrics
+            replica=self.replica,
+            feed=self.feed,
+            clocks=self.clocks,
+            clock=self.world.clock,
+            metrics=self.metrics,
         )
         duties = {duty.name: duty.run for duty in self._duties()}
         return {"observe_replication": observer.run, "catch_up": self.caught_up.run, **duties}

@@ -6,6 +6,7 @@ from hashlib import sha256
 import msgspec
 
 from pinai_subnet.ports.replication import ReplicationStatus
+from pinai_subnet.protocol.digests import ChainDomain
 from pinai_subnet.protocol.membership import change_digest, set_id
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.runtime.clock import Clock
@@ -86,13 +87,18 @@ def shared_configuration(parameters: NetworkParameters, policies: PolicyBook) ->
     ]
     return {
         "subnet_id": parameters.subnet_id,
-        "chain": f"{domain.chain_id} {domain.intent_manager} {domain.checkpoint_manager}",
+        "chain": chain_text(domain),
         "threshold": f"{parameters.threshold_numerator}/{parameters.threshold_denominator}",
         "validator_set": validator_set_id(parameters),
         "validators": _digest_of(members),
         "matchers": ", ".join(parameters.matchers),
         "policies": _digest_of(msgspec.to_builtins(policies)),
     }
+
+
+def chain_text(domain: ChainDomain) -> str:
+    """Return chain and contracts as one text."""
+    return f"{domain.chain_id} {domain.intent_manager} {domain.checkpoint_manager}"
 
 
 def config_digest(shared: Mapping[str, str]) -> str:
