@@ -152,6 +152,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "matcher.yaml:limits.max_agents": (
         _AGENT_RULES + "test_the_book_forgets_the_longest_unseen_first",
     ),
+    "matcher.yaml:limits.max_intents": (
+        "integration/matcher/test_bidding.py::test_intents_beyond_the_limit_wait_at_root_layer",
+    ),
     "matcher.yaml:docs": _DOCS,
     "network.yaml:restored": (
         (
@@ -325,6 +328,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
         (
             "unit/rootlayer/test_subscriptions.py::"
             "test_there_is_a_limit_to_listeners_and_leaving_makes_room"
+        ),
+    ),
+    "rootlayer.yaml:settlement.balance_batches": (
+        (
+            "integration/rootlayer/test_funds.py::"
+            "test_an_empty_account_refuses_new_batches_repeats_old_answers_and_pays_after_a_deposit"
         ),
     ),
     "rootlayer.yaml:docs": _DOCS,

@@ -17,6 +17,7 @@ from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.build import Build
 from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
@@ -42,9 +43,10 @@ from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
+from pinai_subnet.validator.rules_version import OLDEST_RULES, RULES
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
-from pinai_subnet.validator.status import StatusReport
+from pinai_subnet.validator.status import StatusReport, chain_text
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
 from pinai_subnet.wire.network_file import Network
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
@@ -98,6 +100,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         caught_up=service.caught_up.check,
     )
     checks.add_to(process.health, service.progress)
+    process.health.add("able_to_finalise", "funds", service.settlement_pause.check)
     await _start_log(process, service)
     watch = DiskWatch(
         space=directory.disk_space,
@@ -220,6 +223,12 @@ def _replicated_log(
             _peer(present.get(member.address, member)) for member in network.genesis.validators
         ],
         guard=guard,
+        build=Build(
+            rules=RULES,
+            oldest_rules=OLDEST_RULES,
+            release=VERSION,
+            chain=chain_text(parameters.domain),
+        ),
     )
 
 
@@ -231,7 +240,7 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
         raise cannot_start(
             exc.code,
             exc.message,
-            where=None,
+            where=service.replica.validator_id,
             fix=f"`subnetctl explain {exc.code}` says what to do",
         ) from exc
     process.on_drain("finish_reports", service.drain)
@@ -328,6 +337,7 @@ def _app(
         policies=configuration.policies.book(),
         version=VERSION,
         clock=process.clock,
+        settlement=service.settlement_pause,
     )
     add_routes(
         app,

@@ -24,6 +24,7 @@ from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.runtime.errors import StartupError
+from pinai_subnet.wire.catalogue import CATALOGUE
 
 FAILED = 1
 
@@ -70,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(error.report() + "\n")
         return error.exit_code
     except (SubnetError, DependencyError) as error:
-        sys.stderr.write(f"{error}\n  explain: subnetctl explain {error.code}\n")
+        entry = CATALOGUE.get(error.code)
+        fix = f"\n  fix:     {entry.remedy}" if entry else ""
+        sys.stderr.write(f"{error}{fix}\n  explain: subnetctl explain {error.code}\n")
         return FAILED
     return 0

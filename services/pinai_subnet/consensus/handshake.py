@@ -1,6 +1,6 @@
 """Who is at the other end: a mutual challenge signed with the members' keys. Pure: bytes in, bytes out, no socket.
 
-    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key
+    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key, its build
     acceptor -> Welcome the same from its side, and a signature over the transcript
     dialer   -> Proof   its own signature over the transcript
     acceptor -> Ready
@@ -16,11 +16,13 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
+from pinai_subnet.consensus.build import UNSAID, Build, check_builds
 from pinai_subnet.consensus.fence import Life
 from pinai_subnet.ports.errors import Refused
 from pinai_subnet.ports.replication import Peer
@@ -37,8 +39,8 @@ MAC_BYTES = 16
 _NO_LIFE = Life(instance=bytes(16))
 
 
-class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The common shape of handshake messages."""
+class _Base(msgspec.Struct, frozen=True, array_like=True):
+    """The common shape of handshake messages. A later protocol's may be longer, and is refused by its number."""
 
 
 class Hello(_Base, frozen=True, tag=101):
@@ -49,6 +51,7 @@ class Hello(_Base, frozen=True, tag=101):
     node: str
     wanted: str
     key: bytes
+    build: Build = UNSAID
     life: Life = _NO_LIFE
 
 
@@ -60,7 +63,15 @@ class Welcome(_Base, frozen=True, tag=102):
     node: str
     key: bytes
     signature: bytes
+    build: Build = UNSAID
     life: Life = _NO_LIFE
+
+
+class _Said(NamedTuple):
+    """What a side says about itself, signed along."""
+
+    build: Build
+    life: Life
 
 
 class Proof(_Base, frozen=True, tag=103):
@@ -85,6 +96,7 @@ class Member:
     signer: Signer
     others: dict[str, Peer]
     """Who is admitted now; changes with the group."""
+    build: Build = UNSAID
     life: Callable[[], Life] = lambda: _NO_LIFE
     """This process, as it is now."""
 
@@ -129,6 +141,8 @@ class _Side:
     def __init__(self, member: Member) -> None:
         self.session: Session | None = None
         self.peer: Peer | None = None
+        self.farewell: bytes | None = None
+        """What to send with a refusal, so that the other side can say as well what does not fit."""
         self._member = member
         self._ephemeral = coincurve.PrivateKey()
         self._transcript = b""
@@ -166,18 +180,18 @@ class _Side:
             raise Refused("SN-R041", f"{node[:64]!r} is not a member of this group")
         return peer
 
-    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes, life: Life) -> None:
+    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes, said: _Said) -> None:
         fields = (
             hello.protocol.to_bytes(4, "big"),
             hello.cluster.encode(),
             hello.node.encode(),
             hello.wanted.encode(),
             hello.key,
-            msgspec.msgpack.encode(hello.life),
+            msgspec.msgpack.encode((hello.build, hello.life)),
             cluster.encode(),
             node.encode(),
             key,
-            msgspec.msgpack.encode(life),
+            msgspec.msgpack.encode((said.build, said.life)),
         )
         self._transcript = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
@@ -229,7 +243,13 @@ class Dialer(_Side):
         super().__init__(member)
         self.peer = peer
         self._hello = Hello(
-            PROTOCOL_VERSION, member.cluster, member.me.id, peer.id, self._public, member.life()
+            PROTOCOL_VERSION,
+            member.cluster,
+            member.me.id,
+            peer.id,
+            self._public,
+            member.build,
+            member.life(),
         )
         self._proven: Session | None = None
 
@@ -245,8 +265,10 @@ class Dialer(_Side):
                     raise Refused(
                         "SN-R041", f"{peer.id!r} answered where {self.peer.id!r} should be"
                     )
-                self._bind(self._hello, message.cluster, message.node, message.key, message.life)
+                said = _Said(message.build, message.life)
+                self._bind(self._hello, message.cluster, message.node, message.key, said)
                 self._verify(peer, _ACCEPTOR, message.signature)
+                check_builds(self._member.build, message.build, peer.id)
                 self._proven = self._agree(peer, message.key, message.life)
                 return msgspec.msgpack.encode(Proof(self._sign()))
             case Ready() if self._proven is not None:
@@ -276,19 +298,24 @@ class Acceptor(_Side):
                         "SN-R041", f"the dialer wants {message.wanted[:64]!r}, not this node"
                     )
                 self._key, self._peer_life = message.key, message.life
-                me, life = self._member.me.id, self._member.life()
-                self._bind(message, self._member.cluster, me, self._public, life)
-                return msgspec.msgpack.encode(
+                me, cluster = self._member.me.id, self._member.cluster
+                said = _Said(self._member.build, self._member.life())
+                self._bind(message, cluster, me, self._public, said)
+                self.farewell = msgspec.msgpack.encode(
                     Welcome(
                         PROTOCOL_VERSION,
-                        self._member.cluster,
+                        cluster,
                         me,
                         self._public,
                         self._sign(),
-                        life,
+                        said.build,
+                        said.life,
                     )
                 )
+                check_builds(said.build, message.build, self.peer.id)
+                return self.farewell
             case Proof() if self.peer is not None and self._key is not None:
+                self.farewell = None
                 self._verify(self.peer, _DIALER, message.signature)
                 self.session = self._agree(self.peer, self._key, self._peer_life)
                 return msgspec.msgpack.encode(Ready())

@@ -11,6 +11,7 @@ from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
 from pinai_subnet.consensus.admission import Admission
+from pinai_subnet.consensus.build import UNSAID, Build
 from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
@@ -56,6 +57,7 @@ class ReplicatedLog(Replication):
         options: ReplicationOptions,
         first_group: Sequence[Peer] | None = None,
         guard: Guard | None = None,
+        build: Build = UNSAID,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
@@ -63,6 +65,7 @@ class ReplicatedLog(Replication):
         began with, equal on all members and for ever; without it, `me` and `others`. A node that is not in it is an
         outsider, without a vote, until the group adds it.
 
+        `build` is what peers must fit to share a log with this node.
         `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
         `directory` belongs to this member alone.
         """
@@ -84,6 +87,7 @@ class ReplicatedLog(Replication):
             options=options,
             guard=guard,
         )
+        self._build_facts = build
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -189,6 +193,7 @@ class ReplicatedLog(Replication):
             signer=self._signer,
             others=invited,
             life=lambda: self._admission.life(empty=journal.last_index <= FIRST_INDEX),
+            build=self._build_facts,
         )
         transport = Transport(
             member=member,

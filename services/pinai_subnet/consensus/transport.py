@@ -265,9 +265,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def _dispatch(self, connection: Connection, payload: bytes) -> None:
         if connection.session is None:
-            answer = connection.side.receive(payload)
-            if answer is not None:
-                connection.queue(answer)
+            connection.shake(payload)
+            if connection.backlog:
                 self._write(connection)
             if connection.side.session is not None and connection.sock.fileno() >= 0:
                 connection.session = connection.side.session

@@ -237,8 +237,10 @@ class FileSigningRecord(SigningRecord):
 def carry_over(path: Path, *, former: Address, address: Address) -> None:
     """Give the store of a rotated key to the new one: what was signed under the former stays signed.
 
-    Raises as `FileSigningRecord`, also while a process has the store open.
+    Repeating it is harmless. Raises as `FileSigningRecord`, also while a process has the store open.
     """
+    if path.read_bytes()[:HEADER_SIZE] == _header(address):
+        return
     record = FileSigningRecord(path, address=former)
     try:
         _write_new(path, _header(address) + path.read_bytes()[HEADER_SIZE:])
