@@ -17,6 +17,7 @@ _EPOCHS = _LEDGER + "epochs.py::"
 
 LIMITS: dict[str, tuple[str, ...]] = {
     # module:name of the limit -> tests that reach it
+    "validator/marks.py:_KEPT": ("unit/validator/test_backup_file.py::test_marks_are_bounded",),
     "validator/limits.py:max_assignments": (
         _LIMITS_V + "test_ended_assignments_take_a_place_until_they_are_forgotten",
     ),
@@ -138,6 +139,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "consensus/transport.py:_MAX_UNPROVEN": (
         "integration/consensus/test_hostile.py::test_silent_connections_are_closed_and_bounded",
     ),
+    "consensus/fence.py:_REMEMBERED": ("unit/consensus/test_fence.py::test_the_memory_is_bounded",),
     "consensus/repeats.py:_REMEMBERED": (
         (
             "unit/consensus/test_repeats.py::"
@@ -283,6 +285,9 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "consensus/elections.py:_pre_votes": (_MEMBERS,),
     "consensus/elections.py:_voters": (_MEMBERS,),
     "consensus/engine.py:_results": ("consensus/options.py:max_pending_requests",),
+    "consensus/fence.py:_Memory.claims": ("consensus/fence.py:_REMEMBERED",),
+    "consensus/fence.py:_Memory.met": ("consensus/fence.py:_REMEMBERED",),
+    "consensus/fence.py:_refused_since": (_BY_OPERATORS,),
     "consensus/group.py:_entries": ("consensus/options.py:compact_after_entries",),
     "consensus/journal.py:_pending": ("consensus/options.py:max_pending_bytes",),
     "consensus/journal.py:_parts": (
@@ -425,6 +430,8 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "runtime/yaml_text.py:Document.lines": (_REQUEST,),
     "runtime/yaml_text.py:Document.problems": (_REQUEST,),
     "runtime/yaml_text.py:_Loader.yaml_implicit_resolvers": (_CONFIGURED,),
+    "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
+    "validator/peer_clocks.py:_samples": (_BY_OPERATORS,),
     "validator/archive.py:table assignments": ("validator/archive.py:max_records",),
     "validator/archive.py:table epochs": (
         "validator/archive.py:max_records",

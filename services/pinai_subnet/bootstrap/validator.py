@@ -14,18 +14,13 @@ from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_backups import add_backups
-from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
+from pinai_subnet.bootstrap.validator_files import Configuration, load
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
+from pinai_subnet.bootstrap.validator_log import cluster_id_of, log_factory
 from pinai_subnet.bootstrap.version import VERSION
-from pinai_subnet.consensus.build import Build
-from pinai_subnet.consensus.fence import Guard
-from pinai_subnet.consensus.generation import cluster_of
-from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.resumable import ResumableLog
 from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
-from pinai_subnet.ports.replication import Peer, Replication
-from pinai_subnet.protocol.network import ValidatorIdentity
-from pinai_subnet.runtime.binding import address_text
+from pinai_subnet.ports.replication import Replication
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.disk import DiskWatch
 from pinai_subnet.runtime.errors import StartupError, cannot_start
@@ -43,12 +38,10 @@ from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
-from pinai_subnet.validator.rules_version import OLDEST_RULES, RULES
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
-from pinai_subnet.validator.status import StatusReport, chain_text
+from pinai_subnet.validator.status import StatusReport
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
-from pinai_subnet.wire.network_file import Network
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
 from pinai_subnet.wire.status import grpc_status, http_problem
@@ -134,7 +127,7 @@ async def _service(
         directory.close()
 
     process.on_close(release)
-    cluster_id = _cluster_id(directory, configuration.network)
+    cluster_id = cluster_id_of(directory, configuration.network)
     record = _signing_record(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
@@ -173,7 +166,7 @@ async def _service(
         metrics=process.metrics,
     )
 
-    make = _logs(configuration, directory.file("log"), cluster_id)
+    make = log_factory(configuration, directory.file("log"), cluster_id)
     logs: list[ResumableLog] = []
 
     def replication(machine: LedgerMachine) -> Replication:
@@ -182,54 +175,6 @@ async def _service(
 
     service = ValidatorService(world, replication)
     return service, directory, logs[0], cluster_id
-
-
-def _logs(
-    configuration: Configuration, path: Path, cluster_id: str
-) -> Callable[[LedgerMachine], ResumableLog]:
-    # What the command line says counts for the start, not each time that the log comes back after a pause.
-    guards = iter((configuration.guard,))
-
-    def make(machine: LedgerMachine) -> ReplicatedLog:
-        guard = next(guards, Guard())
-        return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
-
-    return lambda machine: ResumableLog(lambda: make(machine))
-
-
-def _replicated_log(
-    configuration: Configuration,
-    machine: LedgerMachine,
-    directory: Path,
-    *,
-    cluster_id: str,
-    guard: Guard,
-) -> ReplicatedLog:
-    network, me = configuration.network, configuration.me
-    parameters = network.parameters
-    present = {member.address: member for member in parameters.validators}
-    listen = configuration.settings.listen
-    port = port_of(listen.raft_port, me.raft_endpoint)
-    return ReplicatedLog(
-        me=_peer(me),
-        others=[_peer(other) for other in parameters.validators if other.id != me.id],
-        listen=address_text(listen.host, port),
-        cluster_id=cluster_id,
-        directory=directory,
-        state_machine=machine,
-        signer=configuration.signer,
-        options=replication_options(configuration.settings.replication),
-        first_group=[
-            _peer(present.get(member.address, member)) for member in network.genesis.validators
-        ],
-        guard=guard,
-        build=Build(
-            rules=RULES,
-            oldest_rules=OLDEST_RULES,
-            release=VERSION,
-            chain=chain_text(parameters.domain),
-        ),
-    )
 
 
 async def _start_log(process: Process, service: ValidatorService) -> None:
@@ -374,18 +319,6 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
     process.loop("register_validator", loop.run)
 
 
-def _cluster_id(directory: DataDirectory, network: Network) -> str:
-    try:
-        return cluster_of(directory.path, network.parameters.subnet_id, network.restored)
-    except (Damaged, Refused) as exc:
-        raise cannot_start(
-            exc.code,
-            exc.message,
-            where=str(directory.path),
-            fix=f"`subnetctl explain {exc.code}` says what to do",
-        ) from exc
-
-
 def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:
     try:
         return FileSigningRecord(path, address=signer.address)
@@ -400,7 +333,3 @@ def _unusable(exc: Damaged | Refused, path: Path) -> StartupError:
         where=str(path),
         fix=f"do not delete it; `subnetctl explain {exc.code}` says what to do",
     )
-
-
-def _peer(member: ValidatorIdentity) -> Peer:
-    return Peer(id=member.id, address=member.address, endpoint=member.raft_endpoint)

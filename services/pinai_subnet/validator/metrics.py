@@ -36,9 +36,7 @@ class ValidatorMetrics:
             "Members' words about RootLayer's answer that a majority contradicts",
             labels=("validator",),
         )
-        self.backups = metrics.counter(
-            "backups", "Scheduled backups, by result", labels=("result",)
-        )
+        self.backups = metrics.counter("backups", "Scheduled backups", labels=("result",))
         self.stage = metrics.gauge(
             "assignments", "count", "Remembered assignments by stage", labels=("stage",)
         )
@@ -48,9 +46,7 @@ class ValidatorMetrics:
             "settlement_backlog", "epochs", "Final epochs that RootLayer has not answered for"
         )
         self.settlement_paused = metrics.gauge(
-            "settlement_paused",
-            "bool",
-            "1 while RootLayer says that the settlement account is empty",
+            "settlement_paused", "bool", "1 while RootLayer says that the account is empty"
         )
         self.leading = metrics.gauge("leading", "bool", "1 while this validator leads")
         self.term = metrics.gauge("raft_term", "number", "Raft term")
@@ -60,10 +56,7 @@ class ValidatorMetrics:
             "peer_lag", "entries", "Entries that a peer is behind the leader", labels=("peer",)
         )
         self.peer_clock = metrics.gauge(
-            "peer_clock_offset",
-            "seconds",
-            "How far a peer's clock is ahead of this one, as its entries arrive",
-            labels=("peer",),
+            "peer_clock_offset", "seconds", "How far a peer's clock is ahead", labels=("peer",)
         )
         self.disk = DiskMetrics(metrics)
         self.archive_backlog = metrics.gauge(
