@@ -9,13 +9,12 @@ import grpc
 from fastapi import FastAPI
 
 from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
-from pinai_subnet.adapters.signer.local import LocalSigner
-from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
+from pinai_subnet.bootstrap.validator_record import signing_record_of
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.build import Build
 from pinai_subnet.consensus.fence import Guard
@@ -28,7 +27,7 @@ from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.binding import address_text
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.disk import DiskWatch
-from pinai_subnet.runtime.errors import StartupError, cannot_start
+from pinai_subnet.runtime.errors import cannot_start
 from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
@@ -135,7 +134,7 @@ async def _service(
 
     process.on_close(release)
     cluster_id = _cluster_id(directory, configuration.network)
-    record = _signing_record(directory.file("signing-record.log"), configuration.signer)
+    record = signing_record_of(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
         record.close()
@@ -384,22 +383,6 @@ def _cluster_id(directory: DataDirectory, network: Network) -> str:
             where=str(directory.path),
             fix=f"`subnetctl explain {exc.code}` says what to do",
         ) from exc
-
-
-def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:
-    try:
-        return FileSigningRecord(path, address=signer.address)
-    except (Damaged, Refused) as exc:
-        raise _unusable(exc, path) from exc
-
-
-def _unusable(exc: Damaged | Refused, path: Path) -> StartupError:
-    return cannot_start(
-        exc.code,
-        exc.message,
-        where=str(path),
-        fix=f"do not delete it; `subnetctl explain {exc.code}` says what to do",
-    )
 
 
 def _peer(member: ValidatorIdentity) -> Peer:
