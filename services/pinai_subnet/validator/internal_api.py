@@ -24,8 +24,6 @@ _MAX_RECORDS = 500
 _MAX_STREAMS = 32
 _SLICE = 256
 _SAFETY_SECONDS = 2.0
-_GATHER_SECONDS = 0.05
-"""Between two looks for outcomes: an assignment that passes several stages meanwhile is told of once."""
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
@@ -127,7 +125,6 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
                     yield _outcome(outcome)
                 if not outcomes:
                     await signal.wait(self._closing, _SAFETY_SECONDS)
-                    await self._closing.wait(_GATHER_SECONDS)
         finally:
             self._streams[proven] -= 1
             self._feed.drop(signal)
