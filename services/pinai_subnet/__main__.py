@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.rendering import ROLES, render_role
 from pinai_subnet.bootstrap.version import version_text
+from pinai_subnet.runtime.errors import EXIT_OK, StartupError
 
-ROLES = {
-    "registry": "pinai_subnet.bootstrap.registry",
-    "matcher": "pinai_subnet.bootstrap.matcher",
-    "validator": "pinai_subnet.bootstrap.validator",
-    "simple-agent": "pinai_subnet.bootstrap.agent",
-    "rootlayer": "pinai_subnet.bootstrap.rootlayer",
-}
 USAGE_ERROR = 64
 
 
@@ -28,6 +23,13 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
         help="directory of the YAML files (default: config)",
     )
     parser.add_argument("--id", default=None, help="which member this is, e.g. validator-1")
+    parser.add_argument(
+        "--render",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="check the configuration, write it to DIR with its variables filled in, and end",
+    )
     parser.add_argument("--version", action="version", version=version_text(role))
     return parser
 
@@ -41,12 +43,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"usage: pinai-subnet {{{'|'.join([*ROLES, 'subnetctl'])}}} …\n")
             return USAGE_ERROR
         role = words.pop(0)
-    # Only the chosen role is imported: a registry does not pay for the validator's libraries.
     if role == "subnetctl":
         return int(importlib.import_module("pinai_subnet.cli.main").main(words))
     options = _role_parser(role).parse_args(words)
     arguments = Arguments(config_dir=options.config_dir, id=options.id)
+    if options.render is not None:
+        return _render(role, arguments, options.render)
     return int(importlib.import_module(ROLES[role]).main(arguments))
+
+
+def _render(role: str, arguments: Arguments, target: Path) -> int:
+    try:
+        render_role(role, arguments, target)
+    except StartupError as error:
+        sys.stderr.write(error.report() + "\n")
+        return error.exit_code
+    return EXIT_OK
 
 
 if __name__ == "__main__":
