@@ -58,7 +58,7 @@ def initialise(
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in CONFIG_FILES:
         shutil.copyfile(templates() / name, home.config / name)
-    (home.config / "network.yaml").write_text(_network_yaml(validators), encoding="utf-8")
+    (home.config / "network.yaml").write_text(network_text(validators), encoding="utf-8")
     _write_env(home.env_file, variables)
     return {
         "home": str(home.root),
@@ -85,7 +85,8 @@ def _variables(validators: int, agents: int, ports: PortPlan, subnet_id: str) ->
     return variables | ports.variables(validators)
 
 
-def _network_yaml(validators: int) -> str:
+def network_text(validators: int) -> str:
+    """Return `network.yaml` for this many validators: the shipped one with as many entries."""
     text = (templates() / "network.yaml").read_text(encoding="utf-8")
     head, rest = text.split("  - id: validator-1\n", 1)
     tail = rest[rest.index("matchers:") :]
