@@ -50,7 +50,7 @@ x-facts: &facts # what every member may know; no secret is among them
 _TAIL = """
 networks:
   subnet-network:
-    name: subnet-network
+    name: ${NETWORK_NAME:-subnet-network}
     ipam:
       config:
         - subnet: ${SUBNET_CIDR:-172.28.0.0/16}
@@ -63,7 +63,7 @@ def container_ports(validators: int) -> dict[str, str]:
     for name, endpoint in PortPlan.documented(validators).endpoints.items():
         port = INSIDE.get(name, int(endpoint.rpartition(":")[2]))
         service = name.rpartition("_")[0].lower().replace("_", "-")
-        plan[name] = f"pinai-{service}:{port}"
+        plan[name] = f"{service}:{port}"
     return plan
 
 
@@ -121,7 +121,7 @@ def _block(kind: Kind, service: Service) -> str:
     return (
         f"  {service.name}:\n"
         "    <<: *service\n"
-        f"    container_name: pinai-{service.name}\n"
+        f"    container_name: ${{CONTAINER_PREFIX:-pinai}}-{service.name}\n"
         f"    command: [{service.command}]\n"
         f"{first}"
         "    networks: [subnet-network]\n"
@@ -155,7 +155,7 @@ def _keys(services: list[Service], validators: int) -> str:
     return (
         "  keys: # makes what is missing, gives each volume to its service, and ends\n"
         "    <<: *service\n"
-        "    container_name: pinai-keys\n"
+        "    container_name: ${CONTAINER_PREFIX:-pinai}-keys\n"
         f'    command: [subnetctl, compose, keys, --volumes, /volumes, --validators, "{validators}"]\n'
         '    restart: "no"\n'
         '    user: "0:0"\n'
