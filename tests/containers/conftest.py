@@ -11,13 +11,15 @@ from tests.containers.kit import IMAGE, ROOT, ContainerNetwork, docker
 @pytest.fixture(scope="session")
 def image() -> str:
     """The image, built from what is checked out here."""
-    revision = "{{index .Config.Labels \"org.opencontainers.image.revision\"}}"
+    revision = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
     found = docker("image", "inspect", "--format", revision, IMAGE, check=False).stdout.strip()
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    assert found.removesuffix("-changed") == head, f"{IMAGE} is of {found or 'nothing'}: make build image"
+    assert found.removesuffix("-changed") == head, (
+        f"{IMAGE} is of {found or 'nothing'}: make build image"
+    )
     return IMAGE
 
 
@@ -40,9 +42,9 @@ def image_tree(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("image")
     container = docker("create", image, "subnetctl").stdout.strip()
     try:
-        export = subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE)
-        subprocess.run(["tar", "-x", "-C", str(tree)], stdin=export.stdout, check=True)
-        assert export.wait() == 0
+        with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export:
+            subprocess.run(["tar", "-x", "-C", str(tree)], stdin=export.stdout, check=True)
+        assert export.returncode == 0
     finally:
         docker("rm", container)
     return tree

@@ -130,4 +130,34 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The change was sent, but the running network does not show it yet.",
         remedy="Look at `subnetctl validator list` and the logs; repeating the command is safe.",
     ),
+    Entry(
+        code="SN-C033",
+        title="no RootLayer is configured",
+        cause="The deployment has no development RootLayer, and .env does not say where the remote one is.",
+        remedy="Set ROOTLAYER_GRPC and ROOTLAYER_HTTP in .env, or COMPOSE_PROFILES=dev to try the network out.",
+    ),
+    Entry(
+        code="SN-H050",
+        title="no usable container engine",
+        cause="Docker or Compose is missing, too old, not running, or not open to this user.",
+        remedy="Follow the fix that is shown; `docker info` and `docker compose version` must both answer.",
+    ),
+    Entry(
+        code="SN-H051",
+        title="the network's address range is taken",
+        cause="The range of SUBNET_CIDR overlaps with another network of this host; traffic would go astray.",
+        remedy="Set SUBNET_CIDR in .env to the free range that is shown.",
+    ),
+    Entry(
+        code="SN-H052",
+        title="another deploy.sh works here",
+        cause="Two operators, or a terminal that was left, change the same deployment at the same time.",
+        remedy="Wait until the other one has ended; its lock ends with it, however it ends.",
+    ),
+    Entry(
+        code="SN-H053",
+        title="the image is missing or for another processor",
+        cause="The engine has no image of this name, or one that was built for another architecture.",
+        remedy="Load it with install.sh of the distribution for this architecture, or build it from source.",
+    ),
 )
