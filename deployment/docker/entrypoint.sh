@@ -25,9 +25,10 @@ esac
 if [ -r /app/network/public.env ]; then
   while IFS='=' read -r name value; do
     case $name in
-      '' | *[!A-Z0-9_]*) continue ;;
+      '' | [0-9]* | *[!A-Z0-9_]*) continue ;;
     esac
-    [ -n "$(printenv "$name" || true)" ] || export "$name=$value"
+    eval "present=\${$name:-}" # the name has only capitals, digits and underscores
+    [ -n "$present" ] || export "$name=$value"
   done </app/network/public.env
 fi
 

@@ -58,7 +58,7 @@ load_environment() { # .env becomes this process's environment, read by the one 
   done < <(tool --network none -- compose environment --home /deployment)
 }
 
-compose() { docker compose --env-file /dev/null --file "$compose_file" --project-name "${PROJECT_NAME:-pinai-subnet}" "$@"; }
+compose() { docker compose --env-file /dev/null --file "$compose_file" "$@"; }
 
 # --- what can go wrong on a host
 

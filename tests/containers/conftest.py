@@ -7,19 +7,24 @@ from pathlib import Path
 import pytest
 from tests.containers.kit import IMAGE, ROOT, ContainerNetwork, docker
 
+INSIDE = (
+    *("services", "config", "requirements-build.lock", "scripts/build", "scripts/image-base"),
+    *("deployment/docker/Dockerfile", "deployment/docker/entrypoint.sh", "deployment/freeze"),
+)
+"""What the image is made of."""
+
 
 @pytest.fixture(scope="session")
 def image() -> str:
     """The image, built from what is checked out here."""
     revision = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
-    found = docker("image", "inspect", "--format", revision, IMAGE, check=False).stdout.strip()
-    head = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    assert found.removesuffix("-changed") == head, (
-        f"{IMAGE} is of {found or 'nothing'}: make build image"
-    )
+    found = docker("image", "inspect", "--format", label, IMAGE, check=False).stdout.strip()
+    revision = found.removesuffix("-changed")
+    same = subprocess.run(
+        ["git", "diff", "--quiet", revision or "none", "HEAD", "--", *INSIDE],
+        cwd=ROOT, capture_output=True, check=False,
+    )  # fmt: skip
+    assert same.returncode == 0, f"{IMAGE} is of {found or 'nothing'}: make build image"
     return IMAGE
 
 

@@ -37,8 +37,9 @@ T = TypeVar("T")
 def docker(*words: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the engine's client; fail with what it said."""
     done = subprocess.run(
-        ["docker", *words], capture_output=True, text=True, timeout=300, check=False, **options
-    )
+        ["docker", *words],
+        capture_output=True, text=True, errors="replace", timeout=300, check=False, **options,
+    )  # fmt: skip
     if check and done.returncode:
         raise AssertionError(f"docker {' '.join(words[:4])}: {done.stdout}{done.stderr}")
     return done

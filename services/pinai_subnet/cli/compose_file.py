@@ -18,6 +18,8 @@ _HEAD = {
 """,
 }
 
+_PROJECTS = {"development": "pinai-subnet-dev", "deployment": "pinai-subnet"}
+
 _COMMON = """\
 # Made by `subnetctl compose write --validators {validators} --kind {kind}`: change the number there, not here.
 name: {project}
@@ -70,7 +72,7 @@ def container_ports(validators: int) -> dict[str, str]:
 def compose_text(kind: Kind, validators: int) -> str:
     """Return the whole file."""
     services = services_of(kind, validators)
-    text = _HEAD[kind] + _COMMON.format(validators=validators, kind=kind, project="pinai-subnet")
+    text = _HEAD[kind] + _COMMON.format(validators=validators, kind=kind, project=_PROJECTS[kind])
     if kind == "deployment":
         text += _facts(validators)
     text += "\nservices:\n"
@@ -132,7 +134,7 @@ def _block(kind: Kind, service: Service) -> str:
         + (f"    ports:\n{published}" if published else "")
         + "    healthcheck:\n"
         "      <<: *health\n"
-        f'      test: [CMD, wget, -q, -T, "4", -O, /dev/null, "{probe}"]\n'
+        f'      test: [CMD, timeout, "4", wget, -q, -O, /dev/null, "{probe}"]\n'
         f"    mem_limit: {service.memory}\n"
         "    pids_limit: 512\n"
     )
@@ -142,7 +144,7 @@ def _address(kind: Kind, name: str, address: str) -> str:
     """Validators' replication and the development RootLayer are nobody's business outside, unless it is said so."""
     if kind == "deployment" and "_RAFT_" in name:
         return "${RAFT_BIND_ADDRESS:-127.0.0.1}"
-    return "${BIND_ADDRESS:-127.0.0.1}" if name.startswith("ROOTLAYER_") else address
+    return "${ROOTLAYER_BIND_ADDRESS:-127.0.0.1}" if name.startswith("ROOTLAYER_") else address
 
 
 def _quoted(value: str) -> str:

@@ -160,4 +160,10 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The engine has no image of this name, or one that was built for another architecture.",
         remedy="Load it with install.sh of the distribution for this architecture, or build it from source.",
     ),
+    Entry(
+        code="SN-H054",
+        title="the distribution is not whole",
+        cause="A file of the distribution is missing, or its content is not what its checksum says.",
+        remedy="Copy the distribution again, compare it with its .sha256 file, and unpack it into an empty directory.",
+    ),
 )
