@@ -17,7 +17,7 @@ INSIDE = (
 @pytest.fixture(scope="session")
 def image() -> str:
     """The image, built from what is checked out here."""
-    revision = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
+    label = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
     found = docker("image", "inspect", "--format", label, IMAGE, check=False).stdout.strip()
     revision = found.removesuffix("-changed")
     same = subprocess.run(
