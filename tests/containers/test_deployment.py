@@ -41,14 +41,23 @@ def distribution(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployment(distribution: Path) -> Iterator[Path]:
+def deployment(distribution: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An installed and configured deployment with a RootLayer of its own; nothing is started."""
-    docker("image", "rm", "--force", IMAGE)
-    done = run("./install.sh", cwd=distribution)
-    assert done.returncode == 0, done.stderr
-    done = run(
-        "./scripts/deploy.sh", "init", "--validators", "3", "--development", cwd=distribution
+    place = tmp_path_factory.mktemp("server") / "pinai-subnet"
+    shutil.copytree(distribution, place)
+    docker(
+        "image",
+        "rm",
+        "--force",
+        docker("image", "inspect", "--format", "{{.Id}}", IMAGE).stdout.strip(),
     )
+    try:
+        done = run("./install.sh", cwd=place)
+        assert done.returncode == 0, done.stderr
+    finally:
+        if docker("image", "inspect", IMAGE, check=False).returncode:
+            run("sh", "-c", "gzip -dc image.tar.gz | docker load", cwd=distribution)
+    done = deploy(place, "init", "--validators", "3", "--development")
     assert done.returncode == 0, done.stderr
     number = random.randrange(10**6)  # noqa: S311
     ports = {
@@ -61,10 +70,10 @@ def deployment(distribution: Path) -> Iterator[Path]:
         "NETWORK_NAME": f"pinai-deploy-{number}",
         "SUBNET_CIDR": f"172.{random.randrange(20, 28)}.{random.randrange(256)}.0/24",  # noqa: S311
     }
-    with (distribution / ".env").open("a") as file:
+    with (place / ".env").open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in {**ports, **own}.items())
-    yield distribution
-    run("./scripts/deploy.sh", "down", cwd=distribution)
+    yield place
+    deploy(place, "down")
 
 
 def deploy(deployment: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -299,6 +308,14 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(deployment: Path)
     assert deploy(deployment, "fix-perms").returncode == 0
     done = deploy(deployment, "up")
     assert done.returncode == 0, done.stderr
+
+
+def test_installing_again_in_place_keeps_what_was_configured(deployment: Path) -> None:
+    network = (deployment / "config/network.yaml").read_text()
+    done = run("./install.sh", cwd=deployment)
+    assert done.returncode == 0, done.stderr
+    assert "config/network.yaml was changed here; kept" in done.stdout
+    assert (deployment / "config/network.yaml").read_text() == network
 
 
 def test_a_new_version_keeps_env_configuration_and_data(
