@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help fuzz setup lock proto format check build image image-report compose-files test demo up down status bench chaos simulate clean
+.PHONY: help fuzz setup lock proto format check build image image-report compose-files test test-containers demo up down status bench chaos simulate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ compose-files: $(READY) ## rewrite the committed Compose files and deployment/co
 
 test: $(READY) ## every test that needs no container engine
 	$(BIN)/pytest
+
+test-containers: $(READY) ## build, pack, and test what is shipped on a container engine (started if there is none)
+	@[[ -x bin/subnetctl && -z "$$(git status --porcelain -- services config)" && \
+	  "$$(bin/subnetctl --version)" == *"$$(git rev-parse --short=12 HEAD)"* ]] || scripts/build
+	scripts/with-engine bash -c 'deployment/scripts/build-images.sh && scripts/image-report && \
+	  $(BIN)/pytest tests/containers -m containers -rP $(CONTAINER_TESTS)'
 
 demo: $(READY) ## the whole network on real processes, intents finalised, the leader killed once
 	$(BIN)/subnetctl demo

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,17 @@ from pinai_subnet.cli.ports import PortPlan
 pytestmark = pytest.mark.containers
 
 COMMAND_SECONDS = 400
+QUICK_START = {
+    "tar xzf pinai-subnet-dist-*.tar.gz": "distribution",
+    "cd pinai-subnet-dist-*/": "distribution",
+    "./install.sh": "deployment",
+    "./scripts/deploy.sh init --validators 3 --development": "deployment",
+    "./scripts/deploy.sh": "test_it_starts_proves_itself_restarts_and_keeps_everything",
+    "./scripts/deploy.sh status": "test_it_starts_proves_itself_restarts_and_keeps_everything",
+    "./scripts/deploy.sh logs": "test_it_starts_proves_itself_restarts_and_keeps_everything",
+    "./scripts/deploy.sh down": "test_it_starts_proves_itself_restarts_and_keeps_everything",
+}
+"""Every command of the quick start, and what runs it here."""
 
 
 def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -94,6 +106,15 @@ def edited(path: Path, change: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         path.write_text(before)
+
+
+def test_every_command_of_the_quick_start_is_run_here() -> None:
+    for name in ("QUICKSTART.md", "README.md", "ARCHITECTURE.md"):
+        text = (ROOT / "deployment" / name).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        lines = {line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()}
+        assert lines == (set(QUICK_START) if name == "QUICKSTART.md" else set()), name
+    assert all(where in globals() for where in QUICK_START.values())
 
 
 def test_a_flipped_byte_is_refused_with_the_name_of_the_file(
@@ -288,6 +309,13 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(deployment: Path)
     done = deploy(deployment, "status")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "validator-3" in done.stdout
+
+    with pytest.raises(subprocess.TimeoutExpired) as following:
+        subprocess.run(
+            ["./scripts/deploy.sh", "logs"],
+            cwd=deployment, capture_output=True, timeout=10, check=False,
+        )  # fmt: skip
+    assert b"validator_listening" in (following.value.stdout or b"")
 
     done = deploy(deployment, "restart", "validator-1", "validator-2")
     assert done.returncode == 0, done.stderr
