@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinai_subnet.bootstrap.arguments import Arguments
-from pinai_subnet.bootstrap.rendering import ROLES, render_role
+from pinai_subnet.bootstrap.roles import ROLES
 from pinai_subnet.bootstrap.version import version_text
-from pinai_subnet.runtime.errors import EXIT_OK, StartupError
 
 USAGE_ERROR = 64
 
@@ -48,17 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _role_parser(role).parse_args(words)
     arguments = Arguments(config_dir=options.config_dir, id=options.id)
     if options.render is not None:
-        return _render(role, arguments, options.render)
+        rendering = importlib.import_module("pinai_subnet.bootstrap.rendering")
+        return int(rendering.render_role(role, arguments, options.render))
     return int(importlib.import_module(ROLES[role]).main(arguments))
-
-
-def _render(role: str, arguments: Arguments, target: Path) -> int:
-    try:
-        render_role(role, arguments, target)
-    except StartupError as error:
-        sys.stderr.write(error.report() + "\n")
-        return error.exit_code
-    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pinai_subnet.__main__ import main
-from pinai_subnet.bootstrap.rendering import FILES, ROLES
+from pinai_subnet.bootstrap.rendering import FILES
+from pinai_subnet.bootstrap.roles import ROLES
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import members
