@@ -4,7 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help fuzz setup lock proto format check build image image-report compose-files test test-containers demo up down status bench chaos simulate clean
+.PHONY: help fuzz setup lock proto format check build image image-report compose-files test test-containers demo up \
+  down status bench bench-deps bounds chaos simulate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,13 +74,21 @@ status: $(READY) ## is the development network healthy
 fuzz: $(READY) ## coverage-guided fuzzing of every way in, SECONDS each (20); SURFACE=name for one
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),20) $(if $(SURFACE),--surface $(SURFACE))
 
-bench: $(READY) ## measure speed and memory; prints a table, writes JSON to build/bench/
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## measure speed and memory; ONLY="section ..."; prints a table, writes JSON to build/bench/
+	$(BIN)/python -m tests.bench $(foreach section,$(ONLY),--only $(section))
+
+bench-deps: ## install what `make bench` compares with: Debian's etcd-server; needs root
+	apt-get update -q
+	apt-get install -y -q --no-install-recommends etcd-server
+	-systemctl disable --now etcd
+
+bounds: $(READY) ## very many intents through one ledger: INTENTS=1000000; disk, memory and time stay bounded
+	$(BIN)/python -m tests.bench.bounds --intents $(or $(INTENTS),1000000)
 
 chaos: $(READY) ## kill, freeze, cut and fill under load: ROUNDS=14 SEED=1; writes JSON to build/chaos/
 	$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
-simulate: $(READY) ## agreement under seeded faults: SEEDS=n many, SEED=k replays one
+simulate: $(READY) ## engines and whole validators under seeded faults: SEEDS=n (2000), SEED=k replays one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))
 
 clean: ## remove what setup and the demo made (not the development network's data)

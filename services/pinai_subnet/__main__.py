@@ -29,6 +29,17 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
         metavar="DIR",
         help="check the configuration, write it to DIR with its variables filled in, and end",
     )
+    if role == "validator":
+        parser.add_argument(
+            "--takeover",
+            action="store_true",
+            help="end whichever other process has this identity, on whichever host",
+        )
+        parser.add_argument(
+            "--rejoin-empty",
+            action="store_true",
+            help="the data is lost or damaged: come back without a vote and fetch everything",
+        )
     parser.add_argument("--version", action="version", version=version_text(role))
     return parser
 
@@ -45,7 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if role == "subnetctl":
         return int(importlib.import_module("pinai_subnet.cli.main").main(words))
     options = _role_parser(role).parse_args(words)
-    arguments = Arguments(config_dir=options.config_dir, id=options.id)
+    arguments = Arguments(
+        config_dir=options.config_dir,
+        id=options.id,
+        takeover=getattr(options, "takeover", False),
+        rejoin_empty=getattr(options, "rejoin_empty", False),
+    )
     if options.render is not None:
         rendering = importlib.import_module("pinai_subnet.bootstrap.rendering")
         return int(rendering.render_role(role, arguments, options.render))

@@ -23,6 +23,7 @@ _RULE = (_VERIFY + "test_each_rule_refuses_with_its_own_code",)
 _TASKS = "unit/agent/test_tasks.py::"
 _AGENT = "integration/agent/test_agent.py::"
 _REPORT = "integration/validator/test_life_of_a_report.py::"
+_BACKUP = ("e2e/test_backup.py::test_a_scheduled_backup_is_taken_encrypted_and_pruned",)
 _BAD = "e2e/test_bad_configuration.py::"
 _OTHER_NETWORK = (_BAD + "test_data_of_another_network_is_left_alone",)
 _THRESHOLD = ("unit/protocol/test_quorum.py::test_required_signatures_rounds_up",)
@@ -151,7 +152,16 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "matcher.yaml:limits.max_agents": (
         _AGENT_RULES + "test_the_book_forgets_the_longest_unseen_first",
     ),
+    "matcher.yaml:limits.max_intents": (
+        "integration/matcher/test_bidding.py::test_intents_beyond_the_limit_wait_at_root_layer",
+    ),
     "matcher.yaml:docs": _DOCS,
+    "network.yaml:restored": (
+        (
+            "e2e/test_backup.py::"
+            "test_a_lost_network_comes_back_from_its_backup_and_never_signs_an_epoch_twice"
+        ),
+    ),
     "network.yaml:genesis": (
         "e2e/test_membership.py::test_three_become_five_and_three_again_under_load_and_a_key_is_rotated",
     ),
@@ -320,6 +330,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
             "test_there_is_a_limit_to_listeners_and_leaving_makes_room"
         ),
     ),
+    "rootlayer.yaml:settlement.balance_batches": (
+        (
+            "integration/rootlayer/test_funds.py::"
+            "test_an_empty_account_refuses_new_batches_repeats_old_answers_and_pays_after_a_deposit"
+        ),
+    ),
     "rootlayer.yaml:docs": _DOCS,
     "validator.yaml:private_key": _KEY,
     "validator.yaml:private_key_file": _KEY,
@@ -372,6 +388,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
             "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of"
         ),
     ),
+    "validator.yaml:backup.directory": _BACKUP,
+    "validator.yaml:backup.key_file": _BACKUP,
     "validator.yaml:replication.election_min_seconds": (
         "unit/consensus/test_seams.py::test_options_that_cannot_work_are_refused",
     ),

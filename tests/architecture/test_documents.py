@@ -93,7 +93,8 @@ def test_commands_that_do_not_exist_are_noticed(line: str) -> None:
 
 def test_json_and_home_are_taken_where_the_readme_says() -> None:
     """Every command but `demo` takes --json, every command about a network --home."""
-    without_home = {"explain", "version", "keys new", "keys address", "keys pubkey"}
+    files = {"keys new", "keys address", "keys pubkey", "backup inspect"}
+    without_home = {"explain", "version", *files}
     without_home |= {"compose write", "compose keys", "compose init"}
     for words, command in COMMANDS.items():
         if hasattr(command, "commands"):

@@ -9,16 +9,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 from rich.console import Console
-from tests.bench import ceilings, intake, latency, start, throughput
+from tests.bench import (
+    catch_up,
+    ceilings,
+    consensus,
+    failover,
+    intake,
+    latency,
+    levelling,
+    snapshot,
+    start,
+    throughput,
+)
 from tests.bench.child import ROOT, ChildFailure
 from tests.bench.figures import Result
-from tests.bench.plan import FULL, QUICK, SECTIONS, Plan
+from tests.bench.plan import ALONE, FULL, QUICK, SECTIONS, Plan
 from tests.bench.subject import Network, network
 from tests.bench.table import render
 
@@ -109,9 +121,16 @@ def _run(
             return False
         return True
 
-    if "ceilings" in wanted:
-        attempt("ceilings", lambda: ceilings.measure(result, plan, root, say))
-    if not set(wanted) - {"ceilings"}:
+    for name, section in (
+        ("ceilings", ceilings),
+        ("consensus", consensus),
+        ("catch-up", catch_up),
+        ("snapshot", snapshot),
+        ("levelling", levelling),
+    ):
+        if name in wanted:
+            attempt(name, partial(section.measure, result, plan, root / name, say))
+    if not set(wanted) - set(ALONE):
         return
     cores = psutil.cpu_count() or 1
     with network(root / "network", validators=plan.validators, agents=plan.agents) as subject:
@@ -123,6 +142,8 @@ def _run(
             attempt("latency", lambda: latency.measure(result, subject, plan, say))
         if "throughput" in wanted:
             attempt("throughput", lambda: throughput.measure(result, subject, plan, cores, say))
+        if "failover" in wanted:
+            attempt("failover", lambda: failover.measure(result, subject, plan, say))
         # Last, because matcher and agents are stopped for it.
         if "intake" in wanted:
             attempt("intake", lambda: intake.measure(result, subject, plan, say))

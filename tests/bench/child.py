@@ -38,14 +38,15 @@ class Child:
                 bufsize=0,
             )
         self._buffer = b""
-        self._send(task)
+        self.send(task)
 
     @property
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
 
-    def _send(self, document: Mapping[str, Any]) -> None:
+    def send(self, document: Mapping[str, Any]) -> None:
+        """Hand the child one more document."""
         if self._process.stdin is None:
             raise AssertionError("started with a pipe")
         with suppress(

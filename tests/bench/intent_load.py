@@ -35,16 +35,16 @@ class Load:
         self._max_open = int(task["max_open"])
         self._total = float(task["warm_up_seconds"]) + float(task["seconds"])
         signer = LocalSigner(bytes.fromhex(task["requester_key"]))
-        deadline = int(time.time() + _DEADLINE_SECONDS)
+        first_deadline = time.time() + float(task.get("deadline_seconds", _DEADLINE_SECONDS))
         self._ready = [
             signed_request(
                 facts,
                 signer,
                 intent_type=task["intent_type"],
                 payload=b"benchmark",
-                deadline=deadline,
+                deadline=int(first_deadline + number / self._rate),
             )
-            for _ in range(int(self._rate * self._total) + 1)
+            for number in range(int(self._rate * self._total) + 1)
         ]
         self.sent: dict[str, float] = {}
         self.ended: dict[str, tuple[float, intent_pb2.IntentStatus.ValueType]] = {}

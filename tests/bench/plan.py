@@ -2,7 +2,20 @@
 
 from dataclasses import dataclass
 
-SECTIONS = ("ceilings", "start", "latency", "throughput", "intake")
+SECTIONS = (
+    "ceilings",
+    "consensus",
+    "catch-up",
+    "snapshot",
+    "levelling",
+    "start",
+    "latency",
+    "throughput",
+    "failover",
+    "intake",
+)
+ALONE = ("ceilings", "consensus", "catch-up", "snapshot", "levelling")
+"""Sections that do without the common network."""
 """In the order in which they run. Memory and processor time belong to start and throughput."""
 
 AIM_READY_SECONDS = 10.0
@@ -10,6 +23,9 @@ AIM_P50_SECONDS = 0.5
 AIM_P99_SECONDS = 2.0
 AIM_INTENTS_PER_SECOND = 300.0
 AIM_RSS_MB = 100.0
+AIM_FAILOVER_SECONDS = 1.0
+AIM_SNAPSHOT_SAVED_SECONDS = 5.0
+AIM_SNAPSHOT_RESTORED_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +47,16 @@ class Plan:
     """Per unary measurement; batches get as many as well."""
     report_seconds: float
     """Longest a measurement of reports lasts."""
+    consensus_seconds: float
+    """Of each load on the replicated log."""
+    catch_up_entries: int
+    """In the log that a new member receives."""
+    catch_up_state_entries: int
+    """In the state whose snapshot a new member receives."""
+    snapshot_intents: int
+    failovers: int
+    levelling_seconds: float
+    levelling_per_second: float
 
 
 FULL = Plan(
@@ -43,6 +69,13 @@ FULL = Plan(
     offered_per_second=450.0,
     reports=2000,
     report_seconds=15.0,
+    consensus_seconds=3.0,
+    catch_up_entries=20_000,
+    catch_up_state_entries=50_000,
+    snapshot_intents=100_000,
+    failovers=20,
+    levelling_seconds=80.0,
+    levelling_per_second=50.0,
 )
 QUICK = Plan(
     ceiling_seconds=0.3,
@@ -54,4 +87,11 @@ QUICK = Plan(
     offered_per_second=150.0,
     reports=200,
     report_seconds=3.0,
+    consensus_seconds=0.4,
+    catch_up_entries=500,
+    catch_up_state_entries=9_000,
+    snapshot_intents=500,
+    failovers=1,
+    levelling_seconds=6.0,
+    levelling_per_second=20.0,
 )

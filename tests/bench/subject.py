@@ -19,7 +19,7 @@ from pinai_subnet.cli.session import Session, open_session
 
 REPORT_LIMIT = 1_000_000
 _LEADER_SECONDS = 15.0
-_PROFILED_READY_SECONDS = 60.0
+_WRAPPED_READY_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 
 Say = Callable[[str], None]
@@ -51,6 +51,12 @@ class Network:
         """Stop some processes."""
         self.local.stop([self.processes.pop(name) for name in names if name in self.processes])
 
+    def restart(self, name: str, *, timeout_seconds: float) -> None:
+        """Start a member that has ended again and wait until it is ready."""
+        member = next(m for m in members(self.environment) if m.name == name)
+        self.processes[name] = self.local.start(member, self.environment)
+        self.local.wait_ready([member], self.processes, timeout_seconds=timeout_seconds)
+
     def validators(self) -> tuple[str, list[str]]:
         """Return the leader's and the followers' gRPC addresses; raise `TimeoutError` without a leader."""
         until = time.monotonic() + _LEADER_SECONDS
@@ -63,31 +69,34 @@ class Network:
 
     def profile(self, name: str, output: Path) -> None:
         """Start one process anew under cProfile; it writes its statistics when it is stopped."""
+        self.wrap(name, (str(Path(__file__).with_name("profiled.py")), str(output)))
+
+    def wrap(self, name: str, wrapper: tuple[str, ...]) -> None:
+        """Start one process anew as an argument of another script, given with its own first arguments."""
         member = next(m for m in members(self.environment) if m.name == name)
-        profiled = _Profiled(
+        wrapped = _Wrapped(
             name=member.name,
             role=member.role,
             id=member.id,
             http=member.http,
             secrets=member.secrets,
-            output=output,
+            wrapper=wrapper,
         )
         self.stop([name])
-        self.processes[name] = self.local.start(profiled, self.environment)
-        self.local.wait_ready([profiled], self.processes, timeout_seconds=_PROFILED_READY_SECONDS)
+        self.processes[name] = self.local.start(wrapped, self.environment)
+        self.local.wait_ready([wrapped], self.processes, timeout_seconds=_WRAPPED_READY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Profiled(Member):
-    """A member that runs under cProfile."""
+class _Wrapped(Member):
+    """A member that another script runs."""
 
-    output: Path
+    wrapper: tuple[str, ...]
 
     def command(self, home: Home) -> list[str]:
         words = Member.command(self, home)
         module = words.index("-m") + 1
-        script = Path(__file__).with_name("profiled.py")
-        return [sys.executable, str(script), str(self.output), *words[module:]]
+        return [sys.executable, *self.wrapper, *words[module:]]
 
 
 @contextmanager

@@ -16,8 +16,12 @@ Work = Callable[[Mapping[str, Any], Say], Awaitable[Mapping[str, Any]]]
 WORK: Mapping[str, tuple[str, str]] = {
     "echo-server": ("tests.bench.echo", "serve"),
     "echo-client": ("tests.bench.echo", "call"),
+    "failover": ("tests.bench.failover_load", "run"),
+    "group-client": ("tests.bench.group_client", "run"),
+    "group-member": ("tests.bench.group_member", "serve"),
     "intents": ("tests.bench.intent_load", "run"),
     "reports": ("tests.bench.report_load", "run"),
+    "snapshot": ("tests.bench.snapshot_work", "run"),
 }
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from tests import chaos
 from tests.e2e.raw_agent import RawAgent
 from tests.interop.sdk_headers import headers
 from tests.network_kit import LocalTestNetwork, wait_until
@@ -130,6 +132,59 @@ def test_a_validator_of_another_subnet_cannot_join(pair: Place, tmp_path: Path) 
         assert pair.environment["SUBNET_ID"] in reason
         wait_for("not ready", lambda: ready(twin, "validator-2")[0] == 503)
         assert ready(pair, "validator-3")[0] == 200
+
+
+def test_a_validator_of_another_chain_cannot_join(pair: Place, tmp_path: Path) -> None:
+    """Row 20: refused on both sides, each naming both chains and contracts."""
+    twin = twin_of(pair, tmp_path / "twin", CHAIN_ID="1")
+    with twin.running("validator-2"):
+        wait_for("refused", refusals(pair, "SN-R051"))
+        wait_for(
+            "told as well",
+            lambda: any(
+                line["code"] == "SN-R051"
+                for event in ("raft_peer_refused", "raft_peer_not_reached")
+                for line in logged(twin, "validator-2", event)
+            ),
+        )
+        lines = logged(pair, "validator-1", "raft_peer_refused")
+        [reason] = {line["reason"] for line in lines if line["code"] == "SN-R051"}
+        assert "'1 0x" in reason
+        assert "'84532 0x" in reason
+        wait_for("not ready", lambda: ready(twin, "validator-2")[0] == 503)
+        assert ready(pair, "validator-3")[0] == 200
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for a wrong clock")
+def test_wrong_clocks_are_warned_of_refused_and_measured(tmp_path: Path) -> None:
+    """Row 9: 0.2 s warn, 2 s fail, both clocks in the line; every validator measures its peers'."""
+    library = tmp_path / "shifted_clock.so"
+    source = Path(chaos.__file__).with_name("shifted_clock.c")
+    words = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(words, check=True)
+    own = {
+        name: {"LD_PRELOAD": str(library), "CLOCK_SHIFT_SECONDS": str(seconds)}
+        for name, seconds in (("validator-2", 1), ("validator-3", -30))
+    }
+    with LocalTestNetwork.create(tmp_path / "home", own_variables=own) as network:
+        network.start("rootlayer", "registry", *network.validators, "matcher", "agent-1")
+        ended = subnetctl("status", "--json", "--home", str(network.home.root))
+        assert ended.status == 1
+        worst, other = json.loads(ended.stdout)["clocks"]
+        assert (worst["code"], worst["validator"]) == ("SN-H051", "validator-3")
+        assert (other["code"], other["validator"]) == ("SN-H050", "validator-2")
+        assert abs(worst["offset_seconds"] + 30) < 1
+        text = subnetctl("status", "--home", str(network.home.root)).stdout
+        assert re.search(
+            r"SN-H051 validator-3's clock says \S+, this host's \S+: -\S+ s \(fix: ", text
+        )
+        network.wait_all([network.submit()], "COMPLETED")
+        offset = r'peer_clock_offset_seconds\{peer="validator-3"\} (\S+)'
+        found = wait_until(
+            lambda: re.search(offset, network.request("GET", "validator-1", "/metrics").text),
+            "validator-1 measures validator-3's clock",
+        )
+        assert -31.5 < float(found[1]) < -29.5
 
 
 def test_status_names_who_has_another_configuration(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from tests.network_kit import LocalTestNetwork
 import pinai_subnet
 from pinai_subnet.cli.canary import prove_ready
 from pinai_subnet.cli.main import main
+from pinai_subnet.cli.network import health
 from pinai_subnet.cli.session import Session, open_session
-from pinai_subnet.cli.set_change import plan, present_set, send
+from pinai_subnet.cli.set_change import SET, plan, present_set, send
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.protocol.membership import SetAction
@@ -59,34 +60,58 @@ def home(make_network: Callable[..., LocalTestNetwork]) -> Path:
     return network.session.home.root
 
 
-def subnetctl(home: Path, *words: str) -> None:
-    assert main(["validator", *words, "--home", str(home)]) == 0, words
+@pytest.fixture
+def step(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Type `subnetctl validator …` with success; return what it printed."""
+
+    def run(*words: str) -> str:
+        capsys.readouterr()
+        status = main(["validator", *words, "--home", str(home)])
+        out, err = capsys.readouterr()
+        assert status == 0, (words, out, err)
+        return out
+
+    return run
 
 
 def names(home: Path) -> list[str]:
     return [member.id for member in present_set(open_session(home)).members]
 
 
+def in_effect(home: Path, text: str, *, raft: str, final: str) -> None:
+    """Both quorums are shown, and every validator that is there has the set."""
+    assert f"elect a leader: {raft}" in text
+    assert f"make a batch final: {final}" in text
+    present = present_set(open_session(home))
+    (line,) = [line for line in text.splitlines() if line.startswith("in effect on ")]
+    assert line == f"in effect on {', '.join(names(home))} (set version {present.version})"
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_three_become_five_and_three_again_under_load_and_a_key_is_rotated(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, step: Callable[..., str]
 ) -> None:
     """Operators 1.7, 1.8, 1.10: no intent fails while validators come, go, and change keys."""
     first = open_session(home)
     with Load(first) as load:
-        subnetctl(home, "add")
-        subnetctl(home, "add")
+        in_effect(home, step("add"), raft="2 -> 3 (spare 1 -> 1)", final="2 -> 3 (spare 1 -> 1)")
+        in_effect(home, step("add"), raft="3 -> 3 (spare 1 -> 2)", final="3 -> 4 (spare 1 -> 1)")
         assert len(names(home)) == 5
         present = present_set(open_session(home))
-        subnetctl(home, "rotate-key", "validator-2")
+        text = step("rotate-key", "validator-2")
+        in_effect(home, text, raft="3 -> 3 (spare 2 -> 2)", final="4 -> 4 (spare 1 -> 1)")
+        overlap = present_set(open_session(home)).document["former_keys"]
+        assert overlap == {"validator-2": str(present.members[1].address)}
         leader = present_set(open_session(home)).leader_id or ""
-        subnetctl(home, "remove", leader)
+        text = step("remove", leader)
+        in_effect(home, text, raft="3 -> 3 (spare 2 -> 1)", final="4 -> 3 (spare 1 -> 1)")
         other = next(name for name in names(home) if name not in {leader, "validator-2"})
         target = next(name for name in names(home) if name != other)
         if present_set(open_session(home)).leader_id != target:
-            subnetctl(home, "transfer-leadership", target)
-        subnetctl(home, "remove", other)
+            step("transfer-leadership", target)
+        text = step("remove", other)
+        in_effect(home, text, raft="3 -> 2 (spare 1 -> 1)", final="3 -> 2 (spare 1 -> 1)")
         assert len(names(home)) == 3
         before = load.done
         prove_ready(open_session(home), quiet)
@@ -100,13 +125,17 @@ def test_three_become_five_and_three_again_under_load_and_a_key_is_rotated(
     assert sets[-1]["version"] >= 5, "RootLayer follows the sets that sign"
     digests = {api.get("/api/v1/status")["validator_set"]["set_id"] for api in session.validators()}
     assert len(digests) == 1
+    assert health(session)["differences"] == []
+    assert [known["first_epoch"] for known in sets] == [
+        0,
+        *(
+            entry["first_epoch"]
+            for entry in present_set(session).api.get(f"{SET}/changes")["changes"][: len(sets) - 1]
+        ),
+    ], "RootLayer finds the first epochs of the ledger itself"
     # A key that was given up counts for nothing, whoever approves.
     old = next(member for member in present.members if member.id == "validator-2")
     assert old.address in present_set(session).document["tombstoned"]
-    capsys.readouterr()
-    subnetctl(home, "add", "--dry-run")
-    assert "make a batch final: 2 -> 3" in capsys.readouterr().out
-    assert len(names(home)) == 3
     zombie = replace(old, id=ValidatorId("validator-9"))
     change = plan(session, present_set(session), SetAction.ADD, zombie)
     with pytest.raises(DependencyError, match="SN-V113"):

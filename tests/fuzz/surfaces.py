@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from google.protobuf.message import DecodeError, Message
@@ -21,6 +22,7 @@ from tests.unit.validator.ledger_world import START, SUBNET, World, record, repo
 
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.consensus.connection import Connection
+from pinai_subnet.consensus.fence import Fence, Life
 from pinai_subnet.consensus.handshake import Acceptor, Dialer, Session
 from pinai_subnet.consensus.messages import Append, Ping, RequestVote, decode, encode
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -30,6 +32,8 @@ from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.ids import Address, bytes32
 from pinai_subnet.validator import snapshot_codec
+from pinai_subnet.validator.backup_file import decode_backup, encode_backup, verify_backup
+from pinai_subnet.validator.backups import unsigned_backup
 from pinai_subnet.validator.command_bodies import KINDS
 from pinai_subnet.validator.command_codec import VERSION, decode_command, encode_command
 from pinai_subnet.validator.ledger import Ledger
@@ -129,7 +133,7 @@ def _frames(data: bytes) -> None:
     """Frames before (even first byte) and after the handshake (odd): no frame passes without its MAC."""
     session = None
     if data[:1] and data[0] % 2:
-        session = Session(member(1).me, send_key=b"\1" * 32, receive_key=b"\2" * 32)
+        session = Session(member(1).me, Life(), send_key=b"\1" * 32, receive_key=b"\2" * 32)
     connection = Connection(
         sock=_Bytes(data[1:]),  # type: ignore[arg-type]
         side=Acceptor(member(2)),
@@ -240,6 +244,26 @@ def _ledger_snapshot_seeds() -> list[bytes]:
     return [_state(), _state()[33:]]
 
 
+def _backup(data: bytes) -> None:
+    """Also a backup whose outer digest is right may hold anything; nothing in it is believed before it is checked."""
+    world = _history()
+    body = b"PINAIBAK" + sha256(data).digest() + data
+    for candidate in (data, body):
+        try:
+            backup = decode_backup(candidate)
+            verify_backup(
+                backup, genesis=world.parameters, present=world.parameters, limits=world.limits
+            )
+        except CODED:
+            continue
+
+
+def _backup_seeds() -> list[bytes]:
+    taken = unsigned_backup(_history().ledger, term=1, version="fuzz", taken_at_ms=1)
+    whole = encode_backup(taken.header, taken.state)
+    return [whole, whole[40:]]
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 
@@ -287,6 +311,25 @@ def _journal(data: bytes) -> None:
 def _journal_seeds() -> list[bytes]:
     files = _journal_files()
     return [bytes((place,)) + files[name] for place, name in enumerate(sorted(files))]
+
+
+def _fence(data: bytes) -> None:
+    with _Directory() as directory:
+        for candidate in (data, f"{crc32(data):08x}\n".encode() + data):
+            (directory / "fence").write_bytes(candidate)
+            try:
+                Fence(directory / "fence", fsync=False).meet(member(1).me, Life())
+            except CODED:
+                continue
+
+
+def _fence_seeds() -> list[bytes]:
+    with _Directory() as directory:
+        fence = Fence(directory / "fence", fsync=False)
+        fence.take_over(7)
+        fence.meet(member(1).me, Life())
+        whole = (directory / "fence").read_bytes()
+    return [whole, whole.partition(b"\n")[2]]
 
 
 def _snapshot_file(data: bytes) -> None:
@@ -393,5 +436,7 @@ SURFACES = (
     Surface("journal", _journal, _journal_seeds),
     Surface("snapshot-file", _snapshot_file, _snapshot_file_seeds),
     Surface("signing-record", _signing_record, _signing_record_seeds),
+    Surface("backup", _backup, _backup_seeds),
+    Surface("fence", _fence, _fence_seeds),
     Surface("grpc-message", _messages, _message_seeds),
 )

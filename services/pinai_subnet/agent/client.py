@@ -113,6 +113,7 @@ class Agent:
             execution=execution,
             journal=self._journal,
             deliver=reporter.deliver,
+            undelivered=lambda: reporter.pending,
             metrics=self._metrics,
             clock=self._clock,
         )

@@ -18,6 +18,8 @@ from pinai_subnet.runtime.errors import NoRoom
 from pinai_subnet.runtime.logs import get_logger
 
 _ANSWERS_AT_ONCE = 64
+MAX_UNDELIVERED = 500
+"""Reports without a receipt above which no task is taken: validators that stay away cost no memory without end."""
 _RESPONSE_ATTEMPTS = 6
 
 
@@ -35,15 +37,17 @@ class Worker:
         execution: Execution,
         journal: Journal,
         deliver: Callable[[ExecutionReport], None],
+        undelivered: Callable[[], int],
         metrics: AgentMetrics,
         clock: Clock,
     ) -> None:
-        """Pass every finished report to `deliver`, which must not block."""
+        """Pass every finished report to `deliver`, which must not block; `undelivered` says how many still wait."""
         self._options = options
         self._matcher = matcher
         self._execution = execution
         self._journal = journal
         self._deliver = deliver
+        self._undelivered = undelivered
         self._metrics = metrics
         self._clock = clock
         self._places = asyncio.Semaphore(options.capacity)
@@ -61,7 +65,8 @@ class Worker:
 
     def has_room(self) -> bool:
         """Say whether one more task would be accepted."""
-        return self.held < self._options.capacity + self._options.backlog
+        room = self.held < self._options.capacity + self._options.backlog
+        return room and self._undelivered() < MAX_UNDELIVERED
 
     def know_closed(self, task_ids: tuple[str, ...]) -> None:
         """Remember tasks that an earlier run has done."""
@@ -136,7 +141,10 @@ class Worker:
         if 0 < task.deadline <= self._clock.now():
             return "SN-M502 the deadline has passed"
         if not self.has_room():
-            return f"SN-M506 at capacity: {self.held} tasks are running or waiting"
+            return (
+                f"SN-M506 at capacity: {self.held} tasks are running or waiting,"
+                f" {self._undelivered()} reports wait for a validator"
+            )
         return ""
 
     async def _accept(self, task: Task) -> bool:

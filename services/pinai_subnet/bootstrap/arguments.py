@@ -15,3 +15,7 @@ class Arguments:
     """Which validator or agent this is; None where a role has only one member."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where variables were set (`.env:14`), for messages; empty where that is not known."""
+    takeover: bool = False
+    """A validator's: end whichever other process has this identity."""
+    rejoin_empty: bool = False
+    """A validator's: its data is lost; come back without a vote and fetch everything from the others."""

@@ -20,6 +20,7 @@ from pinai_subnet.rootlayer.api.grpc import (
 )
 from pinai_subnet.rootlayer.api.http import add_routes, problem_of
 from pinai_subnet.rootlayer.authentication import HeaderVerifier
+from pinai_subnet.rootlayer.funds import Funds
 from pinai_subnet.rootlayer.loops import ExpireIntents
 from pinai_subnet.rootlayer.metrics import RootLayerMetrics
 from pinai_subnet.rootlayer.service import RootLayerService
@@ -78,10 +79,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     grpc_port = port_of(listen.grpc_port, network.endpoints.rootlayer_grpc)
     http_port = port_of(listen.http_port, network.endpoints.rootlayer_http)
     require_free(listen.host, {"listen.grpc_port": grpc_port, "listen.http_port": http_port})
-    hub = Hub(
-        max_subscribers=settings.streams.max_subscribers,
-        queue_events=settings.streams.queue_events,
-    )
+    hub = _hub(settings)
     service = RootLayerService(
         network=parameters,
         database=await _database(process, settings, parameters.subnet_id),
@@ -89,6 +87,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
         limits=settings.service_limits(),
         clock=process.clock,
         metrics=RootLayerMetrics(process.metrics),
+        funds=Funds(settings.settlement.balance_batches),
     )
     await service.load_sets()
     verifier = HeaderVerifier(
@@ -132,6 +131,13 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     expire = ExpireIntents(service=service, every_seconds=settings.expiry.every_seconds)
     process.loop("expire_intents", expire.run)
     return _announced(settings, grpc_server.port, http_server.port)
+
+
+def _hub(settings: RootLayerSettings) -> Hub:
+    return Hub(
+        max_subscribers=settings.streams.max_subscribers,
+        queue_events=settings.streams.queue_events,
+    )
 
 
 def _announced(settings: RootLayerSettings, grpc_port: int, http_port: int) -> Listening:

@@ -13,8 +13,13 @@ from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
+from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
+from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.consensus.build import Build
+from pinai_subnet.consensus.fence import Guard
+from pinai_subnet.consensus.generation import cluster_of
 from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.resumable import ResumableLog
 from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
@@ -38,10 +43,12 @@ from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
 from pinai_subnet.validator.loops.register import RegisterValidator
+from pinai_subnet.validator.rules_version import OLDEST_RULES, RULES
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.state_machine import LedgerMachine
-from pinai_subnet.validator.status import StatusReport
+from pinai_subnet.validator.status import StatusReport, chain_text
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, RequestVerifier
+from pinai_subnet.wire.network_file import Network
 from pinai_subnet.wire.pb.pinai import ledger_pb2_grpc
 from pinai_subnet.wire.registry_client import RegistryClient
 from pinai_subnet.wire.status import grpc_status, http_problem
@@ -83,7 +90,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
             "listen.raft_port": port_of(listen.raft_port, me.raft_endpoint),
         },
     )
-    service, directory, log = await _service(process, configuration)
+    service, directory, log, cluster_id = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
         quorum=service.queries.quorum,
@@ -93,6 +100,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         caught_up=service.caught_up.check,
     )
     checks.add_to(process.health, service.progress)
+    process.health.add("able_to_finalise", "funds", service.settlement_pause.check)
     await _start_log(process, service)
     watch = DiskWatch(
         space=directory.disk_space,
@@ -102,8 +110,8 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     guard = GuardDisk(watch=watch, replication=log, metrics=service.metrics)
     process.loop("guard_disk", guard.run)
     for name, loop in service.loops().items():
-        process.loop(name, loop)
-    listening = await _serve(process, configuration, service)
+        process.loop(name, told_as_misconfigured(loop))
+    listening = await _serve(process, configuration, service, cluster_id)
     _join_registry(process, configuration)
     get_logger().info(
         "validator_listening",
@@ -116,7 +124,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
 
 async def _service(
     process: Process, configuration: Configuration
-) -> tuple[ValidatorService, DataDirectory, ResumableLog]:
+) -> tuple[ValidatorService, DataDirectory, ResumableLog, str]:
     settings, me = configuration.settings, configuration.me
     parameters = configuration.network.genesis
     identity = Identity(subnet_id=parameters.subnet_id, role="validator", node_id=me.id)
@@ -126,6 +134,7 @@ async def _service(
         directory.close()
 
     process.on_close(release)
+    cluster_id = _cluster_id(directory, configuration.network)
     record = _signing_record(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
@@ -164,20 +173,37 @@ async def _service(
         metrics=process.metrics,
     )
 
+    make = _logs(configuration, directory.file("log"), cluster_id)
     logs: list[ResumableLog] = []
 
     def replication(machine: LedgerMachine) -> Replication:
-        logs.append(
-            ResumableLog(lambda: _replicated_log(configuration, machine, directory.file("log")))
-        )
+        logs.append(make(machine))
         return logs[0]
 
     service = ValidatorService(world, replication)
-    return service, directory, logs[0]
+    return service, directory, logs[0], cluster_id
+
+
+def _logs(
+    configuration: Configuration, path: Path, cluster_id: str
+) -> Callable[[LedgerMachine], ResumableLog]:
+    # What the command line says counts for the start, not each time that the log comes back after a pause.
+    guards = iter((configuration.guard,))
+
+    def make(machine: LedgerMachine) -> ReplicatedLog:
+        guard = next(guards, Guard())
+        return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
+
+    return lambda machine: ResumableLog(lambda: make(machine))
 
 
 def _replicated_log(
-    configuration: Configuration, machine: LedgerMachine, directory: Path
+    configuration: Configuration,
+    machine: LedgerMachine,
+    directory: Path,
+    *,
+    cluster_id: str,
+    guard: Guard,
 ) -> ReplicatedLog:
     network, me = configuration.network, configuration.me
     parameters = network.parameters
@@ -188,7 +214,7 @@ def _replicated_log(
         me=_peer(me),
         others=[_peer(other) for other in parameters.validators if other.id != me.id],
         listen=address_text(listen.host, port),
-        cluster_id=parameters.subnet_id,
+        cluster_id=cluster_id,
         directory=directory,
         state_machine=machine,
         signer=configuration.signer,
@@ -196,6 +222,13 @@ def _replicated_log(
         first_group=[
             _peer(present.get(member.address, member)) for member in network.genesis.validators
         ],
+        guard=guard,
+        build=Build(
+            rules=RULES,
+            oldest_rules=OLDEST_RULES,
+            release=VERSION,
+            chain=chain_text(parameters.domain),
+        ),
     )
 
 
@@ -207,14 +240,14 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
         raise cannot_start(
             exc.code,
             exc.message,
-            where=None,
+            where=service.replica.validator_id,
             fix=f"`subnetctl explain {exc.code}` says what to do",
         ) from exc
     process.on_drain("finish_reports", service.drain)
 
 
 async def _serve(
-    process: Process, configuration: Configuration, service: ValidatorService
+    process: Process, configuration: Configuration, service: ValidatorService, cluster_id: str
 ) -> Listening:
     settings, me = configuration.settings, configuration.me
     verifier = configuration.auth.verifier(
@@ -232,9 +265,11 @@ async def _serve(
             max_concurrent_calls=settings.max_concurrent_calls,
         )
     )
+    app = _app(process, configuration, service, verifier)
+    add_backups(process, configuration, service, app, verifier=verifier, cluster_id=cluster_id)
     http_server = await process.enter(
         HttpServer(
-            _app(process, configuration, service, verifier),
+            app,
             host=settings.listen.host,
             port=port_of(settings.listen.http_port, me.http_endpoint),
         )
@@ -302,6 +337,7 @@ def _app(
         policies=configuration.policies.book(),
         version=VERSION,
         clock=process.clock,
+        settlement=service.settlement_pause,
     )
     add_routes(
         app,
@@ -336,6 +372,18 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
         heartbeat_seconds=section.heartbeat_seconds,
     )
     process.loop("register_validator", loop.run)
+
+
+def _cluster_id(directory: DataDirectory, network: Network) -> str:
+    try:
+        return cluster_of(directory.path, network.parameters.subnet_id, network.restored)
+    except (Damaged, Refused) as exc:
+        raise cannot_start(
+            exc.code,
+            exc.message,
+            where=str(directory.path),
+            fix=f"`subnetctl explain {exc.code}` says what to do",
+        ) from exc
 
 
 def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:

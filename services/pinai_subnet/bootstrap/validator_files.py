@@ -1,14 +1,16 @@
 """What a validator is told: all its files read, checked and found consistent before anything is opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
 from pinai_subnet.runtime.errors import cannot_start
+from pinai_subnet.runtime.private_key import read_private_key
 from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.validator.policy_settings import ValidatorPolicies, load_policies
 from pinai_subnet.validator.settings import FILE_NAME, ReplicationSection, ValidatorSettings
@@ -26,6 +28,9 @@ class Configuration:
     policies: ValidatorPolicies
     auth: AuthFile
     signer: LocalSigner
+    guard: Guard = field(default_factory=Guard)
+    backup_key: bytes | None = None
+    """Encrypts the scheduled backups."""
 
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
@@ -39,9 +44,13 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     with loader.collecting():
         key = loaded.private_key()
         signer = LocalSigner(key) if key else None
+    backup_key: bytes | None = None
     if loaded.ok:
         with loader.collecting():
             replication_options(loaded.value.replication)
+        if (file := loaded.value.backup.key_file) is not None:
+            with loader.collecting():
+                backup_key = read_private_key(None, file, loaded.where("backup", "key_file"))
     me: ValidatorIdentity | None = None
     if network is not None:
         with loader.collecting():
@@ -53,7 +62,14 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
     if network is None or policies is None or auth is None or me is None or signer is None:
         raise AssertionError("the loader reports what it could not load")
     return Configuration(
-        settings=loaded.value, network=network, me=me, policies=policies, auth=auth, signer=signer
+        settings=loaded.value,
+        network=network,
+        me=me,
+        policies=policies,
+        auth=auth,
+        signer=signer,
+        guard=Guard(takeover=arguments.takeover, rejoin_empty=arguments.rejoin_empty),
+        backup_key=backup_key,
     )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from pinai_subnet.bootstrap.version import version_text
 from pinai_subnet.cli import (
+    backup,
     compose,
     config,
     demo,
@@ -17,12 +18,14 @@ from pinai_subnet.cli import (
     keys,
     members,
     network,
+    recover,
     validators,
 )
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.runtime.errors import StartupError
+from pinai_subnet.wire.catalogue import CATALOGUE
 
 FAILED = 1
 
@@ -39,12 +42,14 @@ app.command("down")(network.down)
 app.command("status")(network.status)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
+app.command("recover")(recover.recover)
 app.command("agents")(members.agents)
 app.command("validators")(members.validators)
 app.add_typer(intents.app, name="intent")
 app.add_typer(validators.app, name="validator")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.add_typer(backup.app, name="backup")
 app.add_typer(compose.app, name="compose")
 
 
@@ -86,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(error.report() + "\n")
         return error.exit_code
     except (SubnetError, DependencyError) as error:
-        sys.stderr.write(f"{error}\n  explain: subnetctl explain {error.code}\n")
+        entry = CATALOGUE.get(error.code)
+        fix = f"\n  fix:     {entry.remedy}" if entry else ""
+        sys.stderr.write(f"{error}{fix}\n  explain: subnetctl explain {error.code}\n")
         return FAILED
     return 0

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pinai_subnet.cli.canary import prove_ready
+from pinai_subnet.cli.clocks import clock_findings, clock_lines
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members, readiness
@@ -100,10 +101,16 @@ def health(session: Session) -> dict[str, Any]:
     validators = [row for row in rows if row["role"] == "validator"]
     ready = sum(bool(row["ready"]) for row in validators)
     majority = len(validators) // 2 + 1
+    clocks = clock_findings({row["id"]: row.pop("clock") for row in rows if "clock" in row})
+    wrong = any(finding["verdict"] == "fail" for finding in clocks)
     differing = differences({row["id"]: row.pop("config") for row in rows if "config" in row})
     return {
-        "healthy": all(row["ready"] for row in rows) and len(leaders) == 1 and not differing,
+        "healthy": all(row["ready"] for row in rows)
+        and len(leaders) == 1
+        and not differing
+        and not wrong,
         "differences": differing,
+        "clocks": clocks,
         "leader": next(iter(leaders)) if len(leaders) == 1 else None,
         "raft_quorum": {"have": ready, "need": majority, "spare": ready - majority},
         "signature_quorum": {
@@ -141,13 +148,15 @@ def _row(member: Member, running: Mapping[str, Running]) -> dict[str, Any]:
         "reason": "" if ready else reason,
     }
     if member.role == "validator" and process and member.http:
+        asked = time.time()
         try:
             facts = JsonApi(name=member.name, base=member.http).get("/api/v1/status")
         except DependencyError as error:
             return row | {"reason": str(error)}
         raft = facts["replication"]
         row |= {"raft": raft["role"], "term": raft["term"], "index": raft["applied_index"]}
-        row |= {"config": facts["config"]}
+        row |= {"config": facts["config"], "settlement_paused": facts["settlement_paused"]}
+        row |= {"clock": (facts["now_ms"] / 1000, (asked + time.time()) / 2)}
         row |= {"epoch": facts["epochs"]["sealed"], "digest": str(facts["state"]["digest"])[:12]}
     return row
 
@@ -164,11 +173,14 @@ def _status_text(report: Mapping[str, Any]) -> str:
         )
         state = "ready" if row["ready"] else f"NOT READY {row['reason']}"
         lines.append(f"  {row['id']:<12} pid {row['pid'] or '-':<8} {state}{facts}")
+        if row.get("settlement_paused"):
+            lines.append(f"    SETTLEMENT WAITS FOR FUNDS: {row['settlement_paused']}")
     for difference in report["differences"]:
         values = "; ".join(
             f"{', '.join(held['validators'])}: {held['value']}" for held in difference["values"]
         )
         lines.append(f"  CONFIGURATION DIFFERS in {difference['field']}: {values}")
+    lines += clock_lines(report["clocks"])
     for name, key in (("can elect a leader", "raft_quorum"), ("can finalise", "signature_quorum")):
         quorum = report[key]
         verdict = "yes" if quorum["spare"] >= 0 else "NO"

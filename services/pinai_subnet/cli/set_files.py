@@ -54,6 +54,18 @@ def write_network(
     _replace(path, f"{head}\nvalidators:{comment}\n{entries.rstrip()}{tail}", mode=0o600)
 
 
+def write_restored(home: Home, restore_id: str) -> None:
+    """Write into `network.yaml` which restore the network came from."""
+    path = home.config / "network.yaml"
+    comment = "# written by `subnetctl backup restore`; the same for all members"
+    line = f'restored: "{restore_id}" {comment}'
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line if text.startswith("restored:") else text for text in lines]
+    if line not in kept:
+        kept.append(line)
+    _replace(path, "\n".join(kept) + "\n", mode=0o600)
+
+
 def _entry(member: ValidatorIdentity) -> str:
     number = number_of(member.id)
     return (

@@ -1,17 +1,14 @@
-"""`subnetctl validator …`: add, remove, replace, move leadership, rotate keys of a running local network.
+"""`subnetctl validator …`: add, remove, replace, move, rotate keys, approve, withdraw, lead, in a running network.
 
-Every command shows both quorums before and after, and ends only when the effect is seen in the running network.
+Every command shows both quorums before and after, and ends only when the effect is seen on every validator that is
+there. With `--dry-run` it changes nothing, and refuses what it would refuse.
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pinai_subnet.adapters.signer.local import LocalSigner
-from pinai_subnet.adapters.signing_record.file import carry_over
-from pinai_subnet.cli.keys import new_private_key
-from pinai_subnet.cli.local_network import LocalNetwork, Member, members
-from pinai_subnet.cli.ports import PER_VALIDATOR, PortPlan
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.cli.set_change import (
@@ -20,25 +17,27 @@ from pinai_subnet.cli.set_change import (
     local_signer,
     order,
     outlook,
-    plan,
+    own_signer,
     present_set,
-    require_possible,
-    send,
+    wait_everywhere,
     wait_for,
 )
-from pinai_subnet.cli.set_files import number_of, write_env, write_network
-from pinai_subnet.protocol.ids import ValidatorId
+from pinai_subnet.cli.set_steps import SetSteps, unknown
 from pinai_subnet.protocol.membership import SetAction, SetChange, change_digest
-from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.errors import cannot_start
-from pinai_subnet.wire.set_changes import ChangeBody
+from pinai_subnet.wire.set_changes import digest_text
 
-READY_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 
 app = typer.Typer(no_args_is_help=True, help="Change who the validators are, while they run.")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would happen, change nothing")]
 Name = Annotated[str, typer.Argument(help="a validator's id", show_default=False)]
+Wait = Annotated[float, typer.Option("--wait", help="seconds to wait for approvals and the effect")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="use this key (mode 600) instead of a new one")
+]
+Endpoint = Annotated[str | None, typer.Option(help="host:port", show_default=False)]
 
 
 @app.command("list")
@@ -59,144 +58,178 @@ def list_set(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
         screen.result(dict(present.document), "")
         return
     screen.table(rows, ("id", "address", "replica", "leader"), empty="no validators")
-    proposed = present.document["proposed"]
-    if proposed is not None:
-        change = proposed["change"]
+    change = present.proposed
+    if change is not None:
         screen.say(
-            f"{change['action']} {change['member']['id']} waits: approved by "
-            f"{', '.join(proposed['approvals'])}; digest {proposed['digest']}"
+            f"{change.action.value} {change.member.id} waits: approved by "
+            f"{', '.join(present.approved_by)}; digest {digest_text(change)}"
         )
 
 
 @app.command("add")
-def add(home: HomeOption = HOME, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
-    """Make a new validator with a key of its own, let it catch up, and give it its vote."""
+def add(
+    *,
+    name: Annotated[str | None, typer.Option("--id", help="validator-<number>")] = None,
+    key_file: KeyFile = None,
+    wait: Wait = WAIT_SECONDS,
+    home: HomeOption = HOME,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new validator with a key of its own, let it catch up, and give it its vote; or go on with that."""
     screen = Screen(as_json=as_json)
-    session = open_session(home)
-    facts, _ = _add(session, screen, dry_run=dry_run)
+    facts = _steps(home, screen, dry_run=dry_run, wait=wait).add(name, key_file)
     screen.result(facts, _text(facts))
 
 
 @app.command("remove")
 def remove(
     validator: Name,
+    wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take a validator out of the set and of the replication group, and stop it."""
     screen = Screen(as_json=as_json)
-    facts = _remove(open_session(home), screen, validator, dry_run=dry_run)
+    facts = _steps(home, screen, dry_run=dry_run, wait=wait).remove(validator)
     screen.result(facts, _text(facts))
 
 
 @app.command("replace")
 def replace(
     validator: Name,
+    wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a new validator, then remove this one; its key never counts again."""
     screen = Screen(as_json=as_json)
-    session = open_session(home)
-    _member(present_set(session), validator)
-    added, new_id = _add(session, screen, dry_run=dry_run)
+    present = present_set(open_session(home))
+    if present.member(validator) is None:
+        raise unknown(present, validator)
+    added = _steps(home, screen, dry_run=dry_run, wait=wait).add(None, None)
     if dry_run:
         screen.result(added, _text(added) + f"\nthen {validator} would be removed")
         return
-    removed = _remove(open_session(home), screen, validator, dry_run=False)
+    removed = _steps(home, screen, dry_run=False, wait=wait).remove(validator)
     facts = {"added": added, "removed": removed}
-    screen.result(facts, f"{validator} is replaced by {new_id}\n{_text(removed)}")
+    screen.result(facts, f"{validator} is replaced by {added['validator']}\n{_text(removed)}")
 
 
 @app.command("rotate-key")
 def rotate_key(
+    *,
     validator: Name,
+    key_file: KeyFile = None,
+    wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
     """Give a validator a new key; both are accepted for one epoch, then the former one never again."""
     screen = Screen(as_json=as_json)
-    session = open_session(home)
-    present = present_set(session)
-    member = _member(present, validator)
-    key = new_private_key()
-    signer = LocalSigner(key)
-    renewed = ValidatorIdentity(
-        id=member.id,
-        address=signer.address,
-        public_key=signer.public_key,
-        grpc_endpoint=member.grpc_endpoint,
-        http_endpoint=member.http_endpoint,
-        raft_endpoint=member.raft_endpoint,
+    facts = _steps(home, screen, dry_run=dry_run, wait=wait).rotate(validator, key_file)
+    said = (
+        f"{facts['given_up']} would be given up for a new key"
+        if dry_run
+        else f"{validator} signs as {facts['address']} now; {facts['given_up']} is given up"
     )
-    change = plan(session, present, SetAction.ROTATE_KEY, renewed)
-    facts = outlook(session, present, change)
-    if dry_run:
-        screen.result(facts, _text(facts) + f"\n{member.address} would be given up for a new key")
-        return
-    require_possible(facts)
-    send(session, present, change, signer)
-    _wait_version(session, screen, change)
-    local = LocalNetwork(home=session.home, say=screen.say)
-    process = _process(session, validator)
-    running = local.running().get(validator)
-    if running is not None:
-        local.stop([running])
-    record = session.home.data / validator / "signing-record.log"
-    if record.exists():
-        carry_over(record, former=member.address, address=signer.address)
-    number = number_of(validator)
-    write_env(
-        session.home,
-        {
-            f"VALIDATOR_KEY_{number}": key.hex(),
-            f"VALIDATOR_PUBKEY_{number}": signer.public_key.hex(),
-        },
-    )
-    after = tuple(renewed if one.id == member.id else one for one in present.members)
-    write_network(session.home, after, session.network.genesis.validators)
-    fresh = open_session(session.home.root)
-    started = {process.name: local.start(process, fresh.environment)}
-    local.wait_ready([process], started, timeout_seconds=READY_SECONDS)
-    facts |= {"address": signer.address, "given_up": member.address}
-    screen.result(facts, _text(facts) + f"\n{validator} signs as {signer.address} now")
+    screen.result(facts, f"{_text(facts)}\n{said}")
+
+
+@app.command("move")
+def move(
+    *,
+    validator: Name,
+    raft: Endpoint = None,
+    grpc: Endpoint = None,
+    http: Endpoint = None,
+    wait: Wait = WAIT_SECONDS,
+    home: HomeOption = HOME,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a validator other endpoints: who it is follows from its key, not from where it answers."""
+    given = {"RAFT": raft, "GRPC": grpc, "HTTP": http}
+    endpoints = {kind: value for kind, value in given.items() if value is not None}
+    if not endpoints:
+        raise typer.BadParameter("name at least one of --raft, --grpc and --http")
+    screen = Screen(as_json=as_json)
+    facts = _steps(home, screen, dry_run=dry_run, wait=wait).move(validator, endpoints)
+    verb = "would answer" if dry_run else "answers"
+    screen.result(facts, f"{_text(facts)}\n{validator} {verb} at {', '.join(facts['endpoints'])}")
 
 
 @app.command("approve")
 def approve(
     by: Annotated[str, typer.Option("--as", help="the validator that approves")],
+    wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
+    dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Approve the change that is under way with one validator's key."""
+    """Approve the change that is under way with one validator's key; wait for its effect if that was the last."""
     session = open_session(home)
+    screen = Screen(as_json=as_json)
     present = present_set(session)
-    proposed = present.document["proposed"]
-    if proposed is None:
-        raise cannot_start(
-            "SN-V117",
-            "no change waits for approvals",
-            where=present.api.base,
-            fix="see `subnetctl validator list`",
+    change = _proposed(present)
+    member = present.member(by)
+    if member is None:
+        raise unknown(present, by)
+    signer = own_signer(session, by, member.address)
+    facts = outlook(session, present, change)
+    given = sorted({*present.approved_by, by})
+    enough = len(given) >= facts["approvals_needed"]
+    facts |= {"approvals": given, "enough": enough}
+    if not dry_run:
+        digest = change_digest(change)
+        present.api.post(
+            f"{SET}/approvals",
+            {"digest": "0x" + digest.hex(), "approval": "0x" + signer.sign(digest).hex()},
         )
-    signer = local_signer(session, by)
-    if signer is None:
-        raise cannot_start(
-            "SN-K022",
-            f"the key of {by} is not here",
-            where=str(session.home.env_file),
-            fix="run this on the host of that validator",
-        )
-    digest = change_digest(ChangeBody(**proposed["change"]).value())
-    document = present.api.post(
-        f"{SET}/approvals",
-        {"digest": "0x" + digest.hex(), "approval": "0x" + signer.sign(digest).hex()},
+        if enough:
+            wait_for(
+                session,
+                f"{change.action.value} {change.member.id} is enacted",
+                lambda seen: seen.shows(change),
+                say=screen.say,
+                timeout_seconds=wait,
+            )
+            facts |= wait_everywhere(session, say=screen.say)
+    verb = "would approve" if dry_run else "approved"
+    so_far = f"{len(given)} of {facts['approvals_needed']} approvals: {', '.join(given)}"
+    screen.result(facts, f"{_text(facts)}\n{by} {verb}; {so_far}")
+
+
+@app.command("withdraw")
+def withdraw(
+    wait: Wait = WAIT_SECONDS,
+    home: HomeOption = HOME,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back the change that is under way, and whatever was begun for it here."""
+    session = open_session(home)
+    screen = Screen(as_json=as_json)
+    present = present_set(session)
+    change = _proposed(present)
+    facts: dict[str, Any] = {
+        "action": change.action.value,
+        "validator": str(change.member.id),
+        "approvals": present.approved_by,
+        "validators": [str(member.id) for member in present.members],
+        "version": present.version,
+    }
+    if not dry_run:
+        _withdraw(session, screen, present, change, wait)
+    verb = "would be withdrawn" if dry_run else "is withdrawn"
+    screen.result(
+        facts,
+        f"{change.action.value} {change.member.id} {verb}; the validators stay "
+        f"{', '.join(facts['validators'])} (set version {present.version})",
     )
-    given = (document["proposed"] or {}).get("approvals", [])
-    Screen(as_json=as_json).result(document, f"{by} approved; so far: {', '.join(given)}")
 
 
 @app.command("transfer-leadership")
@@ -210,7 +243,8 @@ def transfer_leadership(
     screen = Screen(as_json=as_json)
     session = open_session(home)
     present = present_set(session)
-    _member(present, validator)
+    if present.member(validator) is None:
+        raise unknown(present, validator)
     before = present.leader_id
     facts: dict[str, Any] = {"from": before, "to": validator}
     if not dry_run and before != validator:
@@ -226,114 +260,47 @@ def transfer_leadership(
     screen.result(facts, f"{validator} {verb} {before}")
 
 
-def _add(session: Session, screen: Screen, *, dry_run: bool) -> tuple[dict[str, Any], str]:
-    present = present_set(session)
-    known = {*present.members, *session.network.parameters.validators}
-    used = [int(number_of(one.id)) for one in known if number_of(one.id).isdigit()]
-    used += [int(number_of(one.id)) for one in session.network.genesis.validators]
-    number = max(used) + 1
-    name = f"validator-{number}"
-    key = new_private_key()
-    signer = LocalSigner(key)
-    endpoints = _free_endpoints(number)
-    member = ValidatorIdentity(
-        id=ValidatorId(name),
-        address=signer.address,
-        public_key=signer.public_key,
-        grpc_endpoint=endpoints[f"VALIDATOR_{number}_GRPC"],
-        http_endpoint=endpoints[f"VALIDATOR_{number}_HTTP"],
-        raft_endpoint=endpoints[f"VALIDATOR_{number}_RAFT"],
-    )
-    change = plan(session, present, SetAction.ADD, member)
-    facts = outlook(session, present, change)
-    if dry_run:
-        return facts, name
-    require_possible(facts)
-    variables = {
-        f"VALIDATOR_KEY_{number}": key.hex(),
-        f"VALIDATOR_PUBKEY_{number}": signer.public_key.hex(),
-        **endpoints,
-    }
-    write_env(session.home, variables)
-    write_network(session.home, (*present.members, member), session.network.genesis.validators)
-    fresh = open_session(session.home.root)
-    local = LocalNetwork(home=session.home, say=screen.say)
-    process = _process(fresh, name)
-    started = {process.name: local.start(process, fresh.environment)}
-    send(session, present, change, signer)
-    _wait_version(session, screen, change)
-    wait_for(
-        session, f"{name} has its vote", lambda seen: seen.role(name) == "voter", say=screen.say
-    )
-    local.wait_ready([process], started, timeout_seconds=READY_SECONDS)
-    return facts, name
+def _steps(home: Path, screen: Screen, *, dry_run: bool, wait: float) -> SetSteps:
+    return SetSteps(session=open_session(home), say=screen.say, dry_run=dry_run, wait_seconds=wait)
 
 
-def _remove(session: Session, screen: Screen, validator: str, *, dry_run: bool) -> dict[str, Any]:
-    present = present_set(session)
-    member = _member(present, validator)
-    change = plan(session, present, SetAction.REMOVE, member)
-    facts = outlook(session, present, change)
-    if dry_run:
-        return facts
-    require_possible(facts)
-    send(session, present, change, None)
-    _wait_version(session, screen, change)
-    wait_for(
-        session,
-        f"{validator} has no vote any more",
-        lambda seen: seen.api.name != validator and seen.role(validator) is None,
-        say=screen.say,
-    )
-    local = LocalNetwork(home=session.home, say=screen.say)
-    running = local.running().get(validator)
-    if running is not None:
-        local.stop([running])
-    number = number_of(validator)
-    write_env(session.home, {}, without=(f"VALIDATOR_KEY_{number}", f"VALIDATOR_PUBKEY_{number}"))
-    left = tuple(one for one in present.members if one.id != member.id)
-    write_network(session.home, left, session.network.genesis.validators)
-    return facts
-
-
-def _wait_version(session: Session, screen: Screen, change: SetChange) -> Present:
-    name = f"{change.action.value} {change.member.id}"
-    return wait_for(
-        session,
-        f"{name} is enacted (set version {change.version})",
-        lambda seen: seen.version >= change.version,
-        say=screen.say,
-    )
-
-
-def _member(present: Present, validator: str) -> ValidatorIdentity:
-    found = next((one for one in present.members if one.id == validator), None)
-    if found is None:
+def _proposed(present: Present) -> SetChange:
+    if present.proposed is None:
         raise cannot_start(
-            "SN-V110",
-            f"{validator!r} is not a validator",
+            "SN-V117",
+            "no change is under way",
             where=present.api.base,
-            fix=f"use one of {', '.join(one.id for one in present.members)}",
+            fix="see `subnetctl validator list`",
         )
-    return found
+    return present.proposed
 
 
-def _process(session: Session, validator: str) -> Member:
-    return next(one for one in members(session.environment) if one.name == validator)
-
-
-def _free_endpoints(number: int) -> dict[str, str]:
-    plan_of_one = PortPlan.free(1).endpoints
-    return {
-        f"VALIDATOR_{number}_{kind}": plan_of_one[f"VALIDATOR_1_{kind}"] for kind in PER_VALIDATOR
-    }
+def _withdraw(
+    session: Session, screen: Screen, present: Present, change: SetChange, wait: float
+) -> None:
+    order(session, present, "withdraw", digest_text(change))
+    name = change.member.id
+    wait_for(
+        session,
+        f"{change.action.value} {name} is withdrawn",
+        lambda seen: (
+            seen.proposed is None and (seen.member(name) is not None or seen.role(name) is None)
+        ),
+        say=screen.say,
+        timeout_seconds=wait,
+    )
+    if change.action is SetAction.ADD:
+        signer = local_signer(session, name)
+        if signer is not None and signer.address == change.member.address:
+            SetSteps(session=session, say=screen.say, dry_run=False, wait_seconds=wait).forget(name)
 
 
 def _text(facts: dict[str, Any]) -> str:
     before, after = facts["before"], facts["after"]
+    names = ", ".join(after["validators"])
     lines = [
         f"{facts['action']} {facts['validator']}, from epoch {facts['effective_epoch']} on",
-        f"validators: {len(before['validators'])} -> {len(after['validators'])}",
+        f"validators: {len(before['validators'])} -> {len(after['validators'])} ({names})",
         f"approvals needed: {facts['approvals_needed']}",
     ]
     for what, needed, spares in (
@@ -342,4 +309,8 @@ def _text(facts: dict[str, Any]) -> str:
     ):
         spare = f"spare {before[spares]} -> {after[spares]}"
         lines.append(f"{what}: {before[needed]} -> {after[needed]} ({spare})")
+    if "in_effect_on" in facts:
+        lines.append(
+            f"in effect on {', '.join(facts['in_effect_on'])} (set version {facts['version']})"
+        )
     return "\n".join(lines)

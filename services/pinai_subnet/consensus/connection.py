@@ -4,6 +4,7 @@ A frame is a little-endian 32-bit payload length, after the handshake a 16-byte 
 payload.
 """
 
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Iterator
@@ -47,6 +48,22 @@ class Connection:
     def partial(self) -> bool:
         """Whether a frame has begun to arrive and is not complete."""
         return len(self._in) > 4
+
+    def shake(self, payload: bytes) -> None:
+        """Take the next message of the handshake and queue the answer; raises as `Dialer.receive`.
+
+        Who is refused for its build gets the answer nevertheless, to say on its side what does not fit.
+        """
+        try:
+            answer = self.side.receive(payload)
+        except Refused:
+            if self.side.farewell is not None:
+                self.queue(self.side.farewell)
+                with contextlib.suppress(OSError):
+                    self.write()
+            raise
+        if answer is not None:
+            self.queue(answer)
 
     def queue(self, payload: bytes) -> None:
         """Append one frame to the send buffer."""

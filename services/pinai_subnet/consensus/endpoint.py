@@ -1,4 +1,4 @@
-"""Where a member listens: the text of an endpoint and the socket behind it. Not who may connect."""
+"""Endpoints of the replication port as text, and the listener on one. Knows nobody who connects."""
 
 import socket
 

@@ -1,6 +1,6 @@
 """Who is at the other end: a mutual challenge signed with the members' keys. Pure: bytes in, bytes out, no socket.
 
-    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key
+    dialer   -> Hello   protocol, cluster, its id, the id it wants, an ephemeral public key, its build
     acceptor -> Welcome the same from its side, and a signature over the transcript
     dialer   -> Proof   its own signature over the transcript
     acceptor -> Ready
@@ -14,26 +14,33 @@ tunnel.
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
+from pinai_subnet.consensus.build import UNSAID, Build, check_builds
+from pinai_subnet.consensus.fence import Life
 from pinai_subnet.ports.errors import Refused
 from pinai_subnet.ports.replication import Peer
 from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.signatures import recover
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_HANDSHAKE_BYTES = 1024
 _DOMAIN = b"PINAI_RAFT_HELLO_V1"
 MAC_BYTES = 16
 
 
-class _Base(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The common shape of handshake messages."""
+_NO_LIFE = Life(instance=bytes(16))
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True):
+    """The common shape of handshake messages. A later protocol's may be longer, and is refused by its number."""
 
 
 class Hello(_Base, frozen=True, tag=101):
@@ -44,6 +51,8 @@ class Hello(_Base, frozen=True, tag=101):
     node: str
     wanted: str
     key: bytes
+    build: Build = UNSAID
+    life: Life = _NO_LIFE
 
 
 class Welcome(_Base, frozen=True, tag=102):
@@ -54,6 +63,15 @@ class Welcome(_Base, frozen=True, tag=102):
     node: str
     key: bytes
     signature: bytes
+    build: Build = UNSAID
+    life: Life = _NO_LIFE
+
+
+class _Said(NamedTuple):
+    """What a side says about itself, signed along."""
+
+    build: Build
+    life: Life
 
 
 class Proof(_Base, frozen=True, tag=103):
@@ -78,14 +96,19 @@ class Member:
     signer: Signer
     others: dict[str, Peer]
     """Who is admitted now; changes with the group."""
+    build: Build = UNSAID
+    life: Callable[[], Life] = lambda: _NO_LIFE
+    """This process, as it is now."""
 
 
 class Session:
     """A proven connection: authenticates frames in both directions, in order."""
 
-    def __init__(self, peer: Peer, *, send_key: bytes, receive_key: bytes) -> None:
+    def __init__(self, peer: Peer, life: Life, *, send_key: bytes, receive_key: bytes) -> None:
         """Bind the peer and one key for each direction."""
         self.peer = peer
+        self.life = life
+        """Which process of the peer it is, by its own signed word."""
         self._send_key = send_key
         self._receive_key = receive_key
         self._sent = 0
@@ -118,6 +141,8 @@ class _Side:
     def __init__(self, member: Member) -> None:
         self.session: Session | None = None
         self.peer: Peer | None = None
+        self.farewell: bytes | None = None
+        """What to send with a refusal, so that the other side can say as well what does not fit."""
         self._member = member
         self._ephemeral = coincurve.PrivateKey()
         self._transcript = b""
@@ -155,16 +180,18 @@ class _Side:
             raise Refused("SN-R041", f"{node[:64]!r} is not a member of this group")
         return peer
 
-    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes) -> None:
+    def _bind(self, hello: Hello, cluster: str, node: str, key: bytes, said: _Said) -> None:
         fields = (
             hello.protocol.to_bytes(4, "big"),
             hello.cluster.encode(),
             hello.node.encode(),
             hello.wanted.encode(),
             hello.key,
+            msgspec.msgpack.encode((hello.build, hello.life)),
             cluster.encode(),
             node.encode(),
             key,
+            msgspec.msgpack.encode((said.build, said.life)),
         )
         self._transcript = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
@@ -187,7 +214,7 @@ class _Side:
                 f"peer {peer.id!r} signs with the key of {found}, expected {peer.address}",
             )
 
-    def _agree(self, peer: Peer, theirs: bytes) -> Session:
+    def _agree(self, peer: Peer, theirs: bytes, life: Life) -> Session:
         try:
             secret = bytes(self._ephemeral.ecdh(theirs))
         except ValueError as error:
@@ -199,7 +226,7 @@ class _Side:
             for role in (_DIALER, _ACCEPTOR)
         }
         other = _ACCEPTOR if self.role == _DIALER else _DIALER
-        return Session(peer, send_key=keys[self.role], receive_key=keys[other])
+        return Session(peer, life, send_key=keys[self.role], receive_key=keys[other])
 
 
 _DIALER = b"dialer"
@@ -215,7 +242,15 @@ class Dialer(_Side):
         """Prepare to prove ourselves to `peer`."""
         super().__init__(member)
         self.peer = peer
-        self._hello = Hello(PROTOCOL_VERSION, member.cluster, member.me.id, peer.id, self._public)
+        self._hello = Hello(
+            PROTOCOL_VERSION,
+            member.cluster,
+            member.me.id,
+            peer.id,
+            self._public,
+            member.build,
+            member.life(),
+        )
         self._proven: Session | None = None
 
     def opening(self) -> bytes:
@@ -230,9 +265,11 @@ class Dialer(_Side):
                     raise Refused(
                         "SN-R041", f"{peer.id!r} answered where {self.peer.id!r} should be"
                     )
-                self._bind(self._hello, message.cluster, message.node, message.key)
+                said = _Said(message.build, message.life)
+                self._bind(self._hello, message.cluster, message.node, message.key, said)
                 self._verify(peer, _ACCEPTOR, message.signature)
-                self._proven = self._agree(peer, message.key)
+                check_builds(self._member.build, message.build, peer.id)
+                self._proven = self._agree(peer, message.key, message.life)
                 return msgspec.msgpack.encode(Proof(self._sign()))
             case Ready() if self._proven is not None:
                 self.session = self._proven
@@ -250,6 +287,7 @@ class Acceptor(_Side):
         """Wait for the dialer to speak first."""
         super().__init__(member)
         self._key: bytes | None = None
+        self._peer_life = _NO_LIFE
 
     def _take(self, message: Hello | Welcome | Proof | Ready) -> bytes | None:
         match message:
@@ -259,15 +297,27 @@ class Acceptor(_Side):
                     raise Refused(
                         "SN-R041", f"the dialer wants {message.wanted[:64]!r}, not this node"
                     )
-                self._key = message.key
-                me = self._member.me.id
-                self._bind(message, self._member.cluster, me, self._public)
-                return msgspec.msgpack.encode(
-                    Welcome(PROTOCOL_VERSION, self._member.cluster, me, self._public, self._sign())
+                self._key, self._peer_life = message.key, message.life
+                me, cluster = self._member.me.id, self._member.cluster
+                said = _Said(self._member.build, self._member.life())
+                self._bind(message, cluster, me, self._public, said)
+                self.farewell = msgspec.msgpack.encode(
+                    Welcome(
+                        PROTOCOL_VERSION,
+                        cluster,
+                        me,
+                        self._public,
+                        self._sign(),
+                        said.build,
+                        said.life,
+                    )
                 )
+                check_builds(said.build, message.build, self.peer.id)
+                return self.farewell
             case Proof() if self.peer is not None and self._key is not None:
+                self.farewell = None
                 self._verify(self.peer, _DIALER, message.signature)
-                self.session = self._agree(self.peer, self._key)
+                self.session = self._agree(self.peer, self._key, self._peer_life)
                 return msgspec.msgpack.encode(Ready())
             case _:
                 raise Refused("SN-R044", f"unexpected {type(message).__name__} in the handshake")

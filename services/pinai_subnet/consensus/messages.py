@@ -123,6 +123,17 @@ class Ping(_Base, frozen=True, tag=14):
     """Keeps an idle connection known to be alive."""
 
     term: Number = 0
+    empty: bool = True
+    """Whether the sender's log holds nothing at all."""
+
+
+class Refusal(_Base, frozen=True, tag=15):
+    """You proved your key, but may not take part: the reason, before the connection ends."""
+
+    code: Annotated[str, msgspec.Meta(max_length=8)]
+    reason: Annotated[str, msgspec.Meta(max_length=512)]
+    later: bool
+    """Whether the receiver is the second of two lives of its identity, so that it is the one to give up."""
 
 
 Message = (
@@ -140,6 +151,7 @@ Message = (
     | Forward
     | Forwarded
     | Ping
+    | Refusal
 )
 
 PROMISES = (Next, PreVoteGranted, RequestVote, VoteGranted, SnapshotReceived)

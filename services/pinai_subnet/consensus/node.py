@@ -1,7 +1,6 @@
 """The replicated log for asyncio code: the `Replication` port over the engine and its thread. No rules of Raft here."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +10,18 @@ from pysyncobj.monotonic import monotonic
 from pysyncobj.node import Node
 
 from pinai_subnet.consensus import seams
-from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed, refuse_marked
+from pinai_subnet.consensus.admission import Admission
+from pinai_subnet.consensus.build import UNSAID, Build
+from pinai_subnet.consensus.durable import DirectoryLock, WriteFailed
 from pinai_subnet.consensus.endpoint import open_listener, split_endpoint
 from pinai_subnet.consensus.engine import Engine, Results
+from pinai_subnet.consensus.fence import Guard
 from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.handshake import Member
-from pinai_subnet.consensus.journal import Journal
+from pinai_subnet.consensus.journal import FIRST_INDEX, Journal
 from pinai_subnet.consensus.looking import look
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.recovery import NO_OP
-from pinai_subnet.consensus.rejoin import end_rejoin, forgot_votes, rejoining
 from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotStore
@@ -38,7 +39,6 @@ from pinai_subnet.ports.signer import Signer
 _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.02
-_REJOIN_SECONDS = 5.0
 
 
 class ReplicatedLog(Replication):
@@ -56,6 +56,8 @@ class ReplicatedLog(Replication):
         signer: Signer,
         options: ReplicationOptions,
         first_group: Sequence[Peer] | None = None,
+        guard: Guard | None = None,
+        build: Build = UNSAID,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
@@ -63,6 +65,7 @@ class ReplicatedLog(Replication):
         began with, equal on all members and for ever; without it, `me` and `others`. A node that is not in it is an
         outsider, without a vote, until the group adds it.
 
+        `build` is what peers must fit to share a log with this node.
         `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
         `directory` belongs to this member alone.
         """
@@ -75,6 +78,16 @@ class ReplicatedLog(Replication):
         self._state_machine = state_machine
         self._signer = signer
         self._options = options
+        self._admission = Admission(
+            me=me,
+            others=self._others,
+            first_group=self._first_group,
+            cluster_id=cluster_id,
+            directory=directory,
+            options=options,
+            guard=guard,
+        )
+        self._build_facts = build
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -98,21 +111,13 @@ class ReplicatedLog(Replication):
         await asyncio.to_thread(self._open)
         self._thread = threading.Thread(target=self._run, name=f"raft-{self._me.id}", daemon=True)
         self._thread.start()
-        if rejoining(self._directory):
-            self._rejoining = asyncio.create_task(self._rejoin(), name="rejoin_group")
+        if not self._require_engine().may_vote:
+            self._rejoining = asyncio.create_task(self._earn_vote(), name="rejoin_group")
 
-    async def _rejoin(self) -> None:
-        """Earn the vote back: hold everything that was committed before this member returned; see `rejoin`."""
-        engine = self._require_engine()
-        _log.warning("raft_rejoin_started", votes_forgotten=forgot_votes(self._directory))
-        if forgot_votes(self._directory):
-            await asyncio.sleep(self._options.rejoin_wait_seconds)
-        while not engine.may_vote:
-            with contextlib.suppress(Unreachable):
-                index = await self.barrier(timeout_seconds=_REJOIN_SECONDS)
-                await asyncio.to_thread(end_rejoin, self._directory)
-                engine.may_vote = True
-                _log.info("raft_rejoin_finished", index=index)
+    async def _earn_vote(self) -> None:
+        await self._admission.earn_vote(
+            self._require_engine(), lambda seconds: self.barrier(timeout_seconds=seconds)
+        )
 
     def _open(self) -> None:
         seams.check_version()
@@ -120,18 +125,12 @@ class ReplicatedLog(Replication):
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DirectoryLock(self._directory)
         try:
-            refuse_marked(self._directory)
-            self._check_rejoin()
+            self._admission.prepare()
             self._engine = self._build()
-            self._engine.may_vote = not rejoining(self._directory)
+            self._engine.may_vote = self._admission.may_vote
         except BaseException:
             self._lock.release()
             raise
-
-    def _check_rejoin(self) -> None:
-        alone = {peer.id for peer in (*self._others, *self._first_group)} <= {self._me.id}
-        if rejoining(self._directory) and alone:
-            raise Refused("SN-R018", "a group of one has nobody to rejoin")
 
     def _check_group(self) -> None:
         names = [self._me.id, *(peer.id for peer in self._others)]
@@ -193,6 +192,8 @@ class ReplicatedLog(Replication):
             cluster=self._cluster_id,
             signer=self._signer,
             others=invited,
+            life=lambda: self._admission.life(empty=journal.last_index <= FIRST_INDEX),
+            build=self._build_facts,
         )
         transport = Transport(
             member=member,
@@ -200,6 +201,7 @@ class ReplicatedLog(Replication):
             listener=open_listener(self._listen),
             options=self._options,
             sync=journal.sync,
+            fence=self._admission.fence,
         )
         return transport, nodes
 

@@ -1,6 +1,6 @@
 """Frames between the members of the group, driven by the engine's loop. No pickle, no utility clients.
 
-Of two members, the one with the greater id dials. A connection counts only after the handshake;
+Of two members, the one with the greater id dials first. A connection counts only after the handshake;
 everything else that reaches the listener is closed with a logged reason. `poll` is one turn of the
 loop and the only place where this node waits: frames leave before it waits, and a frame that
 promises durability leaves only after the journal's sync.
@@ -9,7 +9,6 @@ promises durability leaves only after the journal's sync.
 import contextlib
 import errno
 import os
-import random
 import selectors
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +20,22 @@ from pysyncobj.transport import Transport as EngineTransport
 
 from pinai_subnet.consensus.connection import Connection
 from pinai_subnet.consensus.endpoint import split_endpoint
+from pinai_subnet.consensus.fence import Fence, Gate, Life
 from pinai_subnet.consensus.handshake import Acceptor, Dialer, Member
-from pinai_subnet.consensus.link import Link
-from pinai_subnet.consensus.messages import PROMISES, Message, Ping, decode, encode, from_engine
+from pinai_subnet.consensus.link import Link, linked, tell
+from pinai_subnet.consensus.messages import (
+    PROMISES,
+    Message,
+    Ping,
+    Refusal,
+    decode,
+    encode,
+    from_engine,
+)
 from pinai_subnet.consensus.names import NameLookup
 from pinai_subnet.consensus.options import ReplicationOptions
 from pinai_subnet.consensus.repeats import Repeats
+from pinai_subnet.consensus.wakeup import Wakeup
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.replication import Peer
 
@@ -34,10 +43,9 @@ _log = structlog.get_logger(__name__)
 
 _MAX_UNPROVEN = 32
 _PING_SECONDS = 1.0
-_FIRST_RETRY_SECONDS = 0.05
-_SIGN_OF_LIFE_SECONDS = 0.05
 _STABLE_SECONDS = 2.0
 """A connection that lived this long starts the back-off anew; one that breaks at once does not."""
+_LEASE_MARGIN_SECONDS = 2.0
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -52,6 +60,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         listener: socket.socket,
         options: ReplicationOptions,
         sync: Callable[[], None],
+        fence: Fence | None = None,
     ) -> None:
         """Take over the listener; nothing is accepted or dialled before the first `poll`."""
         super().__init__(None, None, [])
@@ -60,6 +69,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._member = member
         self._options = options
         self._sync = sync
+        lease = options.connection_timeout_seconds + _LEASE_MARGIN_SECONDS
+        self._gate = Gate(fence or Fence(), lease_seconds=lease)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._invited = dict(member.others)
@@ -72,10 +83,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._promised = False
         self._refusals = Repeats()
         self._names = NameLookup()
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._wakeup = Wakeup()
+        self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
         self._selector.register(listener, selectors.EVENT_READ, None)
 
     # -- what pysyncobj and the engine call --------------------------------------------------------
@@ -99,17 +108,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         self._member.others.update(wanted)
         for name in self._links.keys() - wanted.keys():
             self._forget(self._links[name])
-        links = dict(self._links)
-        for name in links.keys() - wanted.keys():
-            del links[name]
-        for name, peer in wanted.items():
-            link = links.get(name)
-            if link is None:
-                links[name] = Link(Node(name), peer, self._member.me.id > name)
-            elif link.peer != peer:
-                link.peer, link.failures, link.retry_at = peer, 0, 0.0
         # Other threads look at it: it is replaced, never changed.
-        self._links = links
+        self._links = linked(self._links, wanted, me=self._member.me.id)
 
     def _forget(self, link: Link) -> None:
         for connection in (link.attempt, link.connection):
@@ -152,8 +152,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def wake(self) -> None:
         """End the current wait of `poll`; callable from any thread."""
-        with contextlib.suppress(OSError):
-            self._wake_write.send(b"\0")
+        self._wakeup.wake()
 
     def poll(self, timeout: float) -> None:
         """Do one turn: send, sync, wait at most `timeout` seconds, receive and dispatch, send and sync again."""
@@ -162,7 +161,7 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             if key.fileobj is self._listener:
                 self._accept()
             elif key.data is None:
-                self._drain_wake()
+                self._wakeup.drain()
             else:
                 self._serve(key.data, events)
         self._maintain(monotonic())
@@ -171,18 +170,14 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def destroy(self) -> None:
         """Close everything."""
         for link in self._links.values():
-            for connection in (link.connection, link.attempt):
-                if connection is not None:
-                    connection.close()
-            link.connection = link.attempt = None
+            link.close()
         for connection in self._unproven:
             connection.close()
         self._unproven.clear()
         self._names.close()
         self._selector.close()
         self._listener.close()
-        self._wake_read.close()
-        self._wake_write.close()
+        self._wakeup.close()
 
     # -- sending -----------------------------------------------------------------------------------
 
@@ -215,11 +210,6 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._selector.modify(connection.sock, events, connection)
 
     # -- receiving -----------------------------------------------------------------------------------
-
-    def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._wake_read.recv(4096):
-                pass
 
     def _accept(self) -> None:
         for _ in range(_MAX_UNPROVEN):
@@ -275,9 +265,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
 
     def _dispatch(self, connection: Connection, payload: bytes) -> None:
         if connection.session is None:
-            answer = connection.side.receive(payload)
-            if answer is not None:
-                connection.queue(answer)
+            connection.shake(payload)
+            if connection.backlog:
                 self._write(connection)
             if connection.side.session is not None and connection.sock.fileno() >= 0:
                 connection.session = connection.side.session
@@ -287,17 +276,16 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         link = self._links.get(connection.session.peer.id)
         if link is None or link.connection is not connection:
             return
-        link.heard_at = monotonic()
-        if not isinstance(message, Ping):
+        link.hear(message)
+        if isinstance(message, Refusal):
+            self._gate.heed(link.peer.id, message, monotonic())
+            self._drop(connection, message.code, message.reason)
+        elif not isinstance(message, Ping):
             self._onMessageReceived(link.node, message)
 
     def _tell_partial(self, connection: Connection) -> None:
-        if connection.session is None or not connection.partial:
-            return
-        link = self._links.get(connection.session.peer.id)
-        now = monotonic()
-        if link is not None and now - link.told_at >= _SIGN_OF_LIFE_SECONDS:
-            link.told_at = now
+        link = self._links.get(connection.session.peer.id) if connection.session else None
+        if link is not None and connection.partial and link.may_tell(monotonic()):
             self.on_partial(link.node)
 
     def _prove(self, connection: Connection, peer: Peer) -> None:
@@ -306,14 +294,29 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if link is None:
             self._drop(connection, "SN-R041", f"{peer.id!r} is no member any more")
             return
+        if refusal := link.against(connection, self._gate):
+            self._refuse(connection, refusal)
+            return
         self._unproven.discard(connection)
         if link.attempt is connection:
             link.attempt = None
         if link.connection is not None:
-            self._drop(link.connection, "SN-R048", "replaced by a newer connection")
-        link.connection, link.heard_at = connection, monotonic()
+            if farewell := link.farewell(connection, self._gate):
+                self._refuse(link.connection, farewell)
+            else:
+                self._drop(link.connection, "SN-R048", "replaced by a newer connection")
+        link.connect(connection)
         _log.info("raft_peer_connected", peer=peer.id, where=connection.where)
         self._onNodeConnected(link.node)
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> None:
+        with contextlib.suppress(OSError):
+            tell(connection, refusal)
+        self._drop(connection, refusal.code, refusal.reason)
+
+    def lives(self) -> dict[str, Life | None]:
+        """Return which process of each peer is connected; None for a peer that is not."""
+        return {name: link.life() for name, link in list(self._links.items())}
 
     def _drop(self, connection: Connection, code: str, reason: str) -> None:
         self._unproven.discard(connection)
@@ -336,31 +339,21 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
             self._onNodeDisconnected(link.node)
         else:
             link.attempt = None
-            self._note_failure(link, code, reason)
-        self._back_off(link)
-
-    def _note_failure(self, link: Link, code: str, reason: str) -> None:
-        """Log the first failure and the lasting one: a peer that is down is one fact, not one a second."""
-        refused = code not in {"SN-R047", "SN-R048", "SN-R049"}
-        if link.failures in {0, 10} or (refused and link.failures % 100 == 0):
-            level = _log.warning if refused or link.failures else _log.info
-            level("raft_peer_not_reached", peer=link.peer.id, code=code, reason=reason)
-
-    def _back_off(self, link: Link) -> None:
-        ceiling = self._options.reconnect_max_seconds
-        wait = min(ceiling, _FIRST_RETRY_SECONDS * 2 ** min(link.failures, 16))
-        link.failures += 1
-        link.retry_at = monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+            link.note_failure(code, reason)
+        link.back_off(self._options.reconnect_max_seconds)
 
     # -- timers ------------------------------------------------------------------------------------
 
     def _maintain(self, now: float) -> None:
         for link in list(self._links.values()):
             if link.connection is not None:
+                link.missed_since = now
+                if link.newly_holds():
+                    self._gate.met(link.peer, link.life())
                 self._keep_alive(link.connection, link, now)
             elif link.attempt is not None:
                 self._expire(link.attempt, now)
-            elif link.dials and now >= link.retry_at:
+            elif link.may_dial(now) and now >= link.retry_at:
                 self._dial(link)
         for connection in list(self._unproven):
             self._expire(connection, now)
@@ -368,8 +361,10 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
     def _keep_alive(self, connection: Connection, link: Link, now: float) -> None:
         if now - connection.received_at > self._options.connection_timeout_seconds:
             self._drop(connection, "SN-R049", "silent for too long")
-        elif now - connection.sent_at > _PING_SECONDS and not connection.backlog:
-            self.send(link.node, Ping())
+        elif not connection.backlog and (
+            now - connection.sent_at > _PING_SECONDS or link.has_news(self._member)
+        ):
+            self.send(link.node, link.ping(self._member))
 
     def _expire(self, connection: Connection, now: float) -> None:
         if now - connection.opened_at > self._options.handshake_timeout_seconds:
@@ -381,8 +376,8 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         if found is None:
             return
         if isinstance(found, OSError):
-            self._note_failure(link, "SN-R049", f"{link.peer.endpoint}: {found}")
-            self._back_off(link)
+            link.note_failure("SN-R049", f"{link.peer.endpoint}: {found}")
+            link.back_off(self._options.reconnect_max_seconds)
             return
         family, address = found
         sock = socket.socket(family, socket.SOCK_STREAM)

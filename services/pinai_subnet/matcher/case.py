@@ -88,6 +88,10 @@ class Attempt:
         return self.record.assignment.bid_id
 
 
+LACKED_CAPACITY = "SN-M208"
+"""The code of an assignment that its agent gave back because it was full: no failure, and no reason to stay away."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """One closed bidding window."""
@@ -135,6 +139,11 @@ class Case:
     def current(self) -> Attempt | None:
         """The newest assignment, if there is any."""
         return self.attempts[-1] if self.attempts else None
+
+    def readmit_busy(self) -> None:
+        """Let agents that only lacked capacity count again; for when there is nobody else."""
+        for agent_id in [a for a, why in self.excluded.items() if why.code == LACKED_CAPACITY]:
+            del self.excluded[agent_id]
 
     def attempt(self, assignment_id: AssignmentId) -> Attempt | None:
         """Return one assignment of this intent."""

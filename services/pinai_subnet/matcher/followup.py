@@ -4,11 +4,13 @@ A failed one is withdrawn at RootLayer, its agent's bids on the intent count no 
 Steps in memory and marks in the journal only; nothing here waits for the network.
 """
 
+import re
+
 from pinai_subnet.matcher import window as windows
 from pinai_subnet.matcher.agents import Agents
 from pinai_subnet.matcher.assigner import Assigner
 from pinai_subnet.matcher.board import Board, Due, Moment
-from pinai_subnet.matcher.case import Attempt, AttemptState, Case, Step, remember
+from pinai_subnet.matcher.case import LACKED_CAPACITY, Attempt, AttemptState, Case, Step, remember
 from pinai_subnet.matcher.journal import Journal
 from pinai_subnet.matcher.metrics import MatcherMetrics
 from pinai_subnet.matcher.outbox import Outbox
@@ -24,6 +26,8 @@ from pinai_subnet.protocol.errors import Forbidden, Unauthenticated
 from pinai_subnet.protocol.ids import Address, AgentId
 from pinai_subnet.runtime.logs import get_logger
 
+_NO_CAPACITY = re.compile(r"SN-M506|SN-H011|\bcapacity\b", re.IGNORECASE)
+"""Our own agents' codes, and the word that others use."""
 ALREADY_WON = "SN-V009"
 """The validators' code for a new assignment of an intent that has a verified result already."""
 
@@ -112,7 +116,9 @@ class Followup:
         self._check_speaker(attempt, agent_id, signer)
         if not accepted and attempt.state.open:
             text = reason[:200] or "no reason given"
-            self._fail(task, "SN-M201", f"the agent rejected the task: {text}", blame=True)
+            busy = _NO_CAPACITY.search(text) is not None
+            code = LACKED_CAPACITY if busy else "SN-M201"
+            self._fail(task, code, f"the agent rejected the task: {text}", blame=not busy)
             await self._journal.durable()
             return True, "Task rejected; the next bid is tried"
         if not accepted:
@@ -353,7 +359,8 @@ class Followup:
         attempt.code, attempt.reason = code, reason
         attempt.ended_at_ms = self._matcher.now_ms()
         case.excluded[attempt.agent_id] = Refusal(
-            "SN-M011", f"an earlier assignment of this intent to {attempt.agent_id} failed ({code})"
+            code if code == LACKED_CAPACITY else "SN-M011",
+            f"an earlier assignment of this intent to {attempt.agent_id} failed ({code})",
         )
         self._metrics.failed.add(code=code)
         self._journal.attempt(attempt)

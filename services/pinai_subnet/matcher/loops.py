@@ -121,29 +121,34 @@ class OutcomeWatch:
         self._followup = followup
         self._cursor = cursor
         self._log = get_logger()
-        self.failure: str | None = None
+        self.failure: str | None = "not connected yet"
         """Why there is no stream; None while it is open."""
+        self._told = False
+
+    def _opened(self) -> None:
+        self.failure, self._told = None, False
 
     async def watch(self, stop: Stop) -> None:
         """Follow the feed and open it again whenever it breaks, at another validator if need be."""
         backoff = Backoff(first_seconds=0.1, longest_seconds=3.0)
         while not stop.is_set:
             try:
-                await self._follow(self._ledger.watch_outcomes(self._cursor), stop, backoff)
+                await self._follow(
+                    self._ledger.watch_outcomes(self._cursor, self._opened), stop, backoff
+                )
                 failure = "the stream ended"
             except DependencyError as exc:
                 failure = str(exc)
             if await stop.wait(0):
                 return
-            if self.failure is None:
+            if not self._told:
                 self._log.warning("outcome_stream_broken", error=failure)
-            self.failure = failure
+            self.failure, self._told = failure, True
             await stop.wait(backoff.next())
 
     async def _follow(self, stream: AsyncIterator[Outcome], stop: Stop, backoff: Backoff) -> None:
         async for outcome in next_or_stop(stream, stop):
             backoff.reset()
-            self.failure = None
             self._followup.outcome(outcome)
             self._cursor = outcome.sequence
 

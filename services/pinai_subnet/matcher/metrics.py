@@ -9,6 +9,10 @@ class MatcherMetrics:
     def __init__(self, metrics: Metrics) -> None:
         """Register them with the process's registry."""
         self.intents = metrics.counter("intents", "Intents taken from RootLayer.")
+        self.deferred = metrics.counter(
+            "intents_deferred",
+            "Intents left at RootLayer because too many are in memory, each time they are offered.",
+        )
         self.ended = metrics.counter("intents_ended", "Intents ended, by code.", labels=("code",))
         self.bids = metrics.counter("bids", "Bids answered, by result.", labels=("result",))
         self.refused = metrics.counter("bids_refused", "Bids refused, by code.", labels=("code",))

@@ -27,6 +27,8 @@ class MatchingRules:
     outcome_wait_ms: int
     """How long after the deadline the end of a report is waited for: settlement may be held up."""
     keep_finished_ms: int
+    max_intents: int
+    """In memory at once; more stay at RootLayer until a listing finds them again."""
     default_deadline_ms: int
     """For intents that name no deadline."""
     max_deadline_ms: int

@@ -83,10 +83,7 @@ class Matcher:
         return int(self._clock.now() * 1000)
 
     async def take_intents(self, intents: Sequence[Intent]) -> int:
-        """Open a window for every intent that is new and can still be assigned; return how many were new.
-
-        Told again, from the stream or a listing, an intent changes nothing: the journal knows those that left memory.
-        """
+        """Open a window for each intent that the journal does not know and that can be assigned; return how many."""
         fresh = {
             intent.intent_id: intent
             for intent in intents
@@ -98,12 +95,12 @@ class Matcher:
         if not fresh:
             return 0
         known = await self._journal.known(list(fresh))
-        taken = 0
-        for intent_id, intent in fresh.items():
-            if intent_id not in known and self._board.find(intent_id) is None:
-                self._open(intent)
-                taken += 1
-        return taken
+        new = [one for key, one in fresh.items() if key not in known and not self._board.find(key)]
+        taken = new[: max(0, self._rules.max_intents - len(self._board))]
+        self._metrics.deferred.add(len(new) - len(taken))
+        for intent in taken:
+            self._open(intent)
+        return len(taken)
 
     async def submit_bid(self, bid: Bid, signer: Address | None) -> BidAck:
         """Judge a bid and keep it durably. Refusals are answers; only a full disk is an error (`NoRoom` SN-H011)."""
@@ -345,6 +342,8 @@ class Matcher:
     def _reopen(self, case: Case, now_ms: int) -> None:
         rules = self._rules.windows_of(case.intent.intent_type)
         usable = any(agent_id not in case.excluded for agent_id in case.bids)
+        if not usable:
+            case.readmit_busy()
         window = windows.reopen(
             case.window,
             now_ms=now_ms,

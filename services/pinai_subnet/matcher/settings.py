@@ -109,6 +109,7 @@ class LimitsSection(Settings):
     max_streams: PositiveInt = 2000
     stream_queue: PositiveInt = 1000
     max_agents: PositiveInt = 10_000
+    max_intents: PositiveInt = 20_000
 
 
 class MatcherSettings(Settings):
@@ -246,6 +247,7 @@ def matching_rules(settings: MatcherSettings, policy: MatcherPolicy) -> Matching
         outcome_grace_ms=_ms(intents.outcome_grace_seconds),
         outcome_wait_ms=_ms(intents.outcome_wait_seconds),
         keep_finished_ms=_ms(intents.keep_finished_seconds),
+        max_intents=settings.limits.max_intents,
         default_deadline_ms=_ms(intents.default_deadline_seconds),
         max_deadline_ms=_ms(intents.max_deadline_seconds),
     )

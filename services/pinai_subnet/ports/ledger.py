@@ -1,6 +1,6 @@
 """The validators' ledger as the matcher needs it: assignments go in, outcomes come out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -65,9 +65,12 @@ class Ledger(Protocol):
         """
         ...
 
-    def watch_outcomes(self, after: int) -> AsyncIterator[Outcome]:
+    def watch_outcomes(
+        self, after: int, opened: Callable[[], None] | None = None
+    ) -> AsyncIterator[Outcome]:
         """Yield every outcome after a sequence number, in order, then live ones; at least once.
 
+        `opened` is called when the other side has taken the call, which may be long before the first outcome.
         Ends or raises `Unreachable` when the stream breaks; call again with the last sequence seen.
         """
         ...

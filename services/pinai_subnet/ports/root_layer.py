@@ -4,12 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pinai_subnet.ports.errors import Unreachable
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.batches import BatchItem
 from pinai_subnet.protocol.ids import Address, IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.protocol.membership import SignedSetChange
 from pinai_subnet.protocol.set_starts import SetStart
+
+
+class OutOfFunds(Unreachable):
+    """The settlement account cannot pay: nothing was taken, and the same call works when there are funds again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

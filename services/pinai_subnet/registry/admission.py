@@ -20,6 +20,9 @@ class AdmissionLimits:
     max_capabilities: int = 64
     max_capability_length: int = 128
     max_endpoint_length: int = 256
+    calls_per_second: float = 200.0
+    """Of one caller: a proven signer, or all unsigned callers of one address together."""
+    burst: float = 1000.0
 
 
 def admit_id(member_id: str) -> str:

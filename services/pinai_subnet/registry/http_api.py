@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
 
 from pinai_subnet.protocol.errors import InvalidInput
@@ -95,7 +95,7 @@ _CHANGE_ERRORS: dict[int | str, dict[str, Any]] = {
         400: "Malformed",
         401: "The entry is bound to a key and the request does not prove it",
         403: "The entry is bound to another key",
-        429: "The registry is full",
+        429: "The registry is full, or the caller is over its rate",
     }.items()
 }
 _MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Not known"}}
@@ -104,8 +104,14 @@ _MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "descriptio
 def add_routes(app: FastAPI, registry: Registry, verifier: RequestVerifier) -> None:
     """Add the API to an application."""
     changes = _Changes(registry, verifier)
-    app.include_router(_agents(registry, changes))
-    app.include_router(_validators(registry, changes))
+
+    async def limited(request: Request) -> None:
+        # Changes are counted for their signer, once it is proven.
+        if request.method in {"GET", "HEAD"}:
+            registry.admit(None, _host(request))
+
+    for router in (_agents(registry, changes), _validators(registry, changes)):
+        app.include_router(router, dependencies=[Depends(limited)])
     app.include_router(_everything_else())
 
 
@@ -146,7 +152,9 @@ class _Changes:
     def _caller(self, request: Request, document: dict[str, Any] | None) -> Address | None:
         method = f"{request.method} {request.url.path}"
         forms = Forms(python=document, go=lambda: document)
-        return self._verifier.verify(request.headers, method, lambda: forms)
+        caller = self._verifier.verify(request.headers, method, lambda: forms)
+        self._registry.admit(caller, _host(request))
+        return caller
 
 
 def _agents(registry: Registry, changes: _Changes) -> APIRouter:
@@ -249,6 +257,10 @@ def _everything_else() -> APIRouter:
         router.add_api_route(f"/{kind}", other, methods=_METHODS)
         router.add_api_route(f"/{kind}/{{rest:path}}", other, methods=_METHODS)
     return router
+
+
+def _host(request: Request) -> str:
+    return "unknown" if request.client is None else request.client.host
 
 
 async def _document(request: Request) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pinai_subnet.protocol.errors import Exhausted
 from pinai_subnet.protocol.ids import Address
 from pinai_subnet.registry.admission import (
     AdmissionLimits,
@@ -14,6 +15,7 @@ from pinai_subnet.registry.admission import (
 from pinai_subnet.registry.metrics import RegistryMetrics
 from pinai_subnet.registry.roster import Entry, Kind, Roster, Status
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.limits import RateLimiter
 
 Changes = Mapping[tuple[Kind, str], Entry | None]
 
@@ -43,6 +45,7 @@ class Registry:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._rates = RateLimiter(per_second=limits.calls_per_second, burst=limits.burst)
         self._metrics = metrics
         self._unsaved: dict[tuple[Kind, str], Entry | None] = {}
         self._saving = asyncio.Lock()
@@ -86,6 +89,13 @@ class Registry:
             kind=kind, member_id=admit_id(member_id), caller=caller, now=self._now()
         )
         await self._save()
+
+    def admit(self, caller: Address | None, host: str) -> None:
+        """Count one call of a proven signer, or of this address; raise `Exhausted` SN-N206 beyond the rate."""
+        key, now = caller or host, self._clock.monotonic()
+        if not self._rates.admit(key, now=now):
+            wait = self._rates.retry_after_seconds(key, now=now)
+            raise Exhausted("SN-N206", f"too many calls from {key}; try again in {wait:.1f} s")
 
     def get(self, *, kind: Kind, member_id: str) -> Entry:
         """Return one visible member; raises `NotFound` SN-N212."""

@@ -55,6 +55,8 @@ class LimitsSection(Settings):
     max_capabilities: PositiveInt = 64
     max_capability_length: PositiveInt = 128
     max_endpoint_length: PositiveInt = 256
+    calls_per_second: PositiveFloat = 200
+    burst: PositiveFloat = 1000
 
     def value(self) -> AdmissionLimits:
         """Return what the admission rules take."""

@@ -154,6 +154,14 @@ def _record_assignment(
     return []
 
 
+def is_new(connection: sqlite3.Connection, group: CheckedBatch | RefusedBatch) -> bool:
+    """Say whether a group is well formed and the first for its epoch: then settling it costs."""
+    if isinstance(group, RefusedBatch):
+        return False
+    batch = group.batch
+    return batch_rows.find_digest(connection, batch.subnet_id, batch.epoch, group.kind) is None
+
+
 def record_batches(
     connection: sqlite3.Connection,
     groups: Sequence[CheckedBatch | RefusedBatch],

@@ -23,6 +23,7 @@ from pinai_subnet.rootlayer.events import (
     StatusChange,
     StatusFilter,
 )
+from pinai_subnet.rootlayer.funds import Funds
 from pinai_subnet.rootlayer.intake import IntakeLimits, check_submission
 from pinai_subnet.rootlayer.metrics import RootLayerMetrics
 from pinai_subnet.rootlayer.recording import CheckedBatch, RefusedBatch, Submitted
@@ -71,8 +72,10 @@ class RootLayerService:
         limits: ServiceLimits,
         clock: Clock,
         metrics: RootLayerMetrics,
+        funds: Funds | None = None,
     ) -> None:
-        """Serve one network from one database."""
+        """Serve one network from one database; `funds` pay for settlement, without them nothing is counted."""
+        self.funds = funds or Funds(None)
         self._network = network
         self._sets = KnownSets(network)
         self._following = asyncio.Lock()
@@ -210,11 +213,16 @@ class RootLayerService:
     async def _settle(
         self, groups: Sequence[CheckedBatch | RefusedBatch], *, partial_ok: bool
     ) -> list[ItemResult]:
-        answers = await self._write(
-            lambda connection: recording.record_batches(
+        def work(connection: sqlite3.Connection) -> tuple[list[ItemResult], list[StatusChange]]:
+            new = sum(recording.is_new(connection, group) for group in groups)
+            self.funds.require(new)
+            answers, changes = recording.record_batches(
                 connection, groups, partial_ok=partial_ok, at_ms=self._now_ms()
             )
-        )
+            self.funds.spend(new)
+            return answers, changes
+
+        answers = await self._write(work)
         self._metrics.settled(answer.ok for answer in answers)
         epochs = [group.batch.epoch for group in groups if isinstance(group, CheckedBatch)]
         refused = [answer for answer in answers if not answer.ok]

@@ -62,6 +62,13 @@ class StreamsSection(Settings):
     queue_events: PositiveInt = 1000
 
 
+class SettlementSection(Settings):
+    """What settlement costs."""
+
+    balance_batches: Annotated[NonNegativeInt | None, BeforeValidator(_empty_is_none)] = None
+    """Batches that the settlement account can pay for; None: any number."""
+
+
 class RootLayerSettings(Settings):
     """The whole file."""
 
@@ -71,6 +78,7 @@ class RootLayerSettings(Settings):
     limits: LimitsSection = LimitsSection()
     expiry: ExpirySection = ExpirySection()
     streams: StreamsSection = StreamsSection()
+    settlement: SettlementSection = SettlementSection()
     docs: bool = False
 
     def service_limits(self) -> ServiceLimits:

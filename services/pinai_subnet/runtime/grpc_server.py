@@ -12,6 +12,8 @@ from pinai_subnet.runtime.grpc_boundary import ErrorBoundary
 from pinai_subnet.runtime.problems import GrpcErrorMapper
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_CONNECTIONS = 2000
+_HANDSHAKE_MS = 10_000
 
 
 def channel_options(max_message_bytes: int = MAX_MESSAGE_BYTES) -> list[tuple[str, Any]]:
@@ -27,8 +29,11 @@ def channel_options(max_message_bytes: int = MAX_MESSAGE_BYTES) -> list[tuple[st
     ]
 
 
-def _server_options(max_message_bytes: int) -> list[tuple[str, Any]]:
+def _server_options(max_message_bytes: int, max_connections: int) -> list[tuple[str, Any]]:
     return [
+        ("grpc.max_allowed_incoming_connections", max_connections),
+        # A connection that does not begin to speak would stay for two minutes otherwise.
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         # Without this a second process would share the port and take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_send_message_length", max_message_bytes),
@@ -56,6 +61,7 @@ class GrpcServer:
         interceptors: Sequence[Any] = (),
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         max_concurrent_calls: int | None = None,
+        max_connections: int = MAX_CONNECTIONS,
         credentials: grpc.ServerCredentials | None = None,
         grace_seconds: float = 5.0,
     ) -> None:
@@ -68,7 +74,7 @@ class GrpcServer:
         self._port = port
         self._register = register
         self._interceptors = (ErrorBoundary(error_mapper), *interceptors)
-        self._options = _server_options(max_message_bytes)
+        self._options = _server_options(max_message_bytes, max_connections)
         self._max_concurrent_calls = max_concurrent_calls
         self._credentials = credentials
         self._grace_seconds = grace_seconds

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from pinai_subnet.runtime.binding import bind
 from pinai_subnet.runtime.errors import cannot_start
 from pinai_subnet.runtime.health import Fact, Health
+from pinai_subnet.runtime.http_connections import BoundedHttpConnection
 from pinai_subnet.runtime.http_middleware import PROBLEM_JSON, ExceptionBoundary, RequestLimits
 from pinai_subnet.runtime.metrics import CONTENT_TYPE, Metrics
 from pinai_subnet.runtime.problems import HttpErrorMapper, ProblemDetails
@@ -144,7 +145,10 @@ class HttpServer:
         grace_seconds: float = 5.0,
         max_connections: int = 1000,
     ) -> None:
-        """Listen on this address when started; port 0 takes a free one."""
+        """Listen on this address when started; port 0 takes a free one.
+
+        From `max_connections` on requests are answered 503, from twice as many on connections are closed unheard.
+        """
         self._host = host
         self._port = port
         config = uvicorn.Config(
@@ -153,7 +157,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            http="httptools",
+            http=BoundedHttpConnection,
             ws="none",
             timeout_keep_alive=30,
             timeout_graceful_shutdown=max(1, round(grace_seconds)),

@@ -8,6 +8,7 @@ the grace period is cancelled; a second signal leaves at once.
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 import threading
@@ -53,6 +54,8 @@ _LAST_WAIT_SECONDS = 5.0
 
 _SETTLE_SECONDS = 2.0
 """How long after its start a process is expected to have made what stays; it must not delay the start itself."""
+
+_OPEN_FILES = 16_384
 
 _YOUNG_OBJECTS = 5_000
 """How many objects are made between two looks for unreachable cycles: requests make hundreds each and few cycles."""
@@ -278,8 +281,17 @@ def run_process(
         asyncio.get_running_loop().call_later(_SETTLE_SECONDS, _settle_memory)
 
     configure_logging(name, environ=os.environ)
+    _allow_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(supervise(build_and_settle, name=name, grace_seconds=grace_seconds))
+
+
+def _allow_files() -> None:
+    """Take as many open files as the host allows, within reason: connections are bounded, the default is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle_memory() -> None:

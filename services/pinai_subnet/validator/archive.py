@@ -6,7 +6,9 @@ agreement never waits for it. It is not a source of truth.
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -85,6 +87,26 @@ class ArchivedReport:
 
     document: Document
     report: bytes | None
+
+
+def copy_archive(source: Path, target: Path) -> bool:
+    """Copy an archive that no process has open, for another life of its ledger; False where it cannot be read.
+
+    The copy does not claim to hold everything up to some log position: positions are counted anew.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as former,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            former.backup(copy)
+            with copy:
+                copy.execute("DELETE FROM progress WHERE name = ?", (_APPLIED,))
+    except sqlite3.Error:
+        target.unlink(missing_ok=True)
+        return False
+    target.chmod(source.stat().st_mode & 0o777)
+    return True
 
 
 class Archive:

@@ -34,6 +34,7 @@ from pinai_subnet.validator.commands import (
     EnactSetChange,
     Expire,
     ItemSettlement,
+    Mark,
     MembershipCommand,
     ProposeSetChange,
     ReceiveReports,
@@ -237,6 +238,16 @@ class WithdrawBody(Struct, array_like=True, frozen=True):
         return WithdrawSetChange(stamp=_stamp_value(self.stamp), change_digest=self.change_digest)
 
 
+class MarkBody(Struct, array_like=True, frozen=True):
+    """Content of `Mark`."""
+
+    stamp: _Stamp
+
+    def value(self) -> Command:
+        """Return the command."""
+        return Mark(stamp=_stamp_value(self.stamp))
+
+
 Body = (
     AssignmentsBody
     | ReportsBody
@@ -249,6 +260,7 @@ Body = (
     | ApproveBody
     | EnactBody
     | WithdrawBody
+    | MarkBody
 )
 
 KINDS: dict[int, type[Body]] = {
@@ -263,6 +275,7 @@ KINDS: dict[int, type[Body]] = {
     9: ApproveBody,
     10: EnactBody,
     11: WithdrawBody,
+    16: MarkBody,
 }
 """The kinds of command as the envelope numbers them; numbers are never used again."""
 
@@ -349,7 +362,7 @@ def _membership_body(stamp: _Stamp, command: MembershipCommand) -> Body:
 
 def _epoch_body(
     stamp: _Stamp,
-    command: Seal | RecordSignature | RecordSettlement | Expire | MembershipCommand,
+    command: Seal | RecordSignature | RecordSettlement | Expire | Mark | MembershipCommand,
 ) -> Body:
     match command:
         case Seal():
@@ -370,6 +383,8 @@ def _epoch_body(
             return SettlementBody(stamp, command.epoch, results)
         case Expire():
             return ExpireBody(stamp)
+        case Mark():
+            return MarkBody(stamp)
         case _:
             return _membership_body(stamp, command)
 

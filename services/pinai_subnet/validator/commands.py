@@ -153,6 +153,14 @@ class WithdrawSetChange:
 
 MembershipCommand = ProposeSetChange | ApproveSetChange | EnactSetChange | WithdrawSetChange
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Change nothing, but let every validator note the digest of its whole state here: a backup is taken at a mark."""
+
+    stamp: Stamp
+
+
 Command = (
     RecordAssignments
     | ReceiveReports
@@ -162,4 +170,5 @@ Command = (
     | RecordSettlement
     | Expire
     | MembershipCommand
+    | Mark
 )

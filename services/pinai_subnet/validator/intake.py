@@ -182,7 +182,8 @@ class Intake:
         self._tables.keep_result(state)
         self._tables.move(state, Stage.REPORTED, turn)
         turn.emit(ReportReceived(key=state.key), "received", state.report_digest)
-        return turn.accepted()
+        # The time that duplicates are answered with: never before the assignment, whatever this member's clock says.
+        return Reply(status=ReplyStatus.ACCEPTED, at_ms=state.times[Stage.REPORTED])
 
     def _check_room(self, report: ExecutionReport) -> None:
         if self._tables.result_bytes + len(report.result_data) > self._limits.max_result_bytes:

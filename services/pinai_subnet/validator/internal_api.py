@@ -90,7 +90,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
 
     async def StreamOutcomes(  # noqa: N802 - the protocol names it
-        self, request: ledger_pb2.StreamOutcomesRequest, _context: Any
+        self, request: ledger_pb2.StreamOutcomesRequest, context: Any
     ) -> AsyncIterator[ledger_pb2.Outcome]:
         """Send the latest outcome of every assignment after the cursor, then live ones.
 
@@ -103,6 +103,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if self._streams[proven] >= _MAX_STREAMS:
             raise Exhausted("SN-V086", f"{_MAX_STREAMS} outcome streams are open already")
         self._streams[proven] += 1
+        # The caller learns that the stream is open, also where nothing happens for a long time.
+        await context.send_initial_metadata(())
         signal = self._feed.signal(StageReached)
         cursor, announced = request.after_sequence, 0
         try:

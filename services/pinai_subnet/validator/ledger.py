@@ -15,6 +15,7 @@ from pinai_subnet.validator.applied import Applied, Reply, ReplyStatus
 from pinai_subnet.validator.commands import (
     Command,
     Expire,
+    Mark,
     MembershipCommand,
     ReceiveReports,
     RecordAssignments,
@@ -123,7 +124,7 @@ class Ledger(LedgerView):
     def _dispatch_single(
         self,
         turn: Turn,
-        command: Seal | RecordSignature | RecordSettlement | Expire | MembershipCommand,
+        command: Seal | RecordSignature | RecordSettlement | Expire | Mark | MembershipCommand,
     ) -> Reply:
         match command:
             case Seal():
@@ -134,6 +135,8 @@ class Ledger(LedgerView):
                 return self._settlement.record(turn, command)
             case Expire():
                 return self._retention.expire(turn)
+            case Mark():
+                return turn.accepted()
             case _:
                 return self._set_changes.apply(turn, command)
 

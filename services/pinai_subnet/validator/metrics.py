@@ -36,6 +36,9 @@ class ValidatorMetrics:
             "Members' words about RootLayer's answer that a majority contradicts",
             labels=("validator",),
         )
+        self.backups = metrics.counter(
+            "backups", "Scheduled backups, by result", labels=("result",)
+        )
         self.stage = metrics.gauge(
             "assignments", "count", "Remembered assignments by stage", labels=("stage",)
         )
@@ -44,12 +47,23 @@ class ValidatorMetrics:
         self.settlement_backlog = metrics.gauge(
             "settlement_backlog", "epochs", "Final epochs that RootLayer has not answered for"
         )
+        self.settlement_paused = metrics.gauge(
+            "settlement_paused",
+            "bool",
+            "1 while RootLayer says that the settlement account is empty",
+        )
         self.leading = metrics.gauge("leading", "bool", "1 while this validator leads")
         self.term = metrics.gauge("raft_term", "number", "Raft term")
         self.applied = metrics.gauge("applied_index", "number", "Log entries applied here")
         self.lag = metrics.gauge("raft_tick_lag", "seconds", "How late the last Raft tick was")
         self.peer_lag = metrics.gauge(
             "peer_lag", "entries", "Entries that a peer is behind the leader", labels=("peer",)
+        )
+        self.peer_clock = metrics.gauge(
+            "peer_clock_offset",
+            "seconds",
+            "How far a peer's clock is ahead of this one, as its entries arrive",
+            labels=("peer",),
         )
         self.disk = DiskMetrics(metrics)
         self.archive_backlog = metrics.gauge(

@@ -13,6 +13,7 @@ from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.validator.applied import Applied, Reply
 from pinai_subnet.validator.command_codec import encode_command
 from pinai_subnet.validator.commands import Command, Stamp
+from pinai_subnet.validator.events import CommandRefused
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.state_machine import LedgerMachine
 
@@ -72,7 +73,8 @@ class Replica:
         """Put one command into the log and return the ledger's replies.
 
         Raises `NotReady` SN-V085 when no quorum took it in time (outcome unknown; repeating it is safe, because the
-        ledger knows what it has), and other `DependencyError`s as they are.
+        ledger knows what it has), or with the ledger's code when this validator may not speak (SN-V002), and other
+        `DependencyError`s as they are.
         """
         stamp = Stamp(
             request_id=secrets.token_hex(16),
@@ -90,4 +92,8 @@ class Replica:
             ) from exc
         if not isinstance(applied, Applied):
             raise TypeError(f"the ledger answered with {type(applied).__name__}")
+        for event in applied.events:
+            if isinstance(event, CommandRefused) and not applied.replies:
+                # Refused unread, so there is no reply: as after a removal, while the command was on its way.
+                raise NotReady(event.code, event.message)
         return applied.replies

@@ -43,11 +43,13 @@ from pinai_subnet.validator.loops.settle import SettleEpochs
 from pinai_subnet.validator.loops.sign import SignEpochs
 from pinai_subnet.validator.loops.verify import VerifyReports
 from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.peer_clocks import PeerClocks
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.queries import Queries
 from pinai_subnet.validator.reception import Reception
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.settings import ValidatorSettings
+from pinai_subnet.validator.settlement_pause import SettlementPause
 from pinai_subnet.validator.state_machine import LedgerMachine
 
 _ARCHIVE_EVERY_SECONDS = 1.0
@@ -87,10 +89,12 @@ class ValidatorService:
         self.feed = EventFeed()
         self.metrics = ValidatorMetrics(world.metrics)
         self._changes = Changes()
+        self.clocks = PeerClocks(clock=world.clock)
         self.machine = LedgerMachine(
             ledger=Ledger(parameters, limits or LedgerLimits()),
             parameters=parameters,
             listener=self._applied,
+            stamped=self.clocks.note,
         )
         self.replication = replication(self.machine)
         self.replica = Replica(
@@ -117,6 +121,7 @@ class ValidatorService:
             clock=world.clock,
             keep_days=settings.archive.keep_days,
             max_records=settings.archive.max_records,
+            gather_seconds=settings.archive.gather_seconds,
             metrics=self.metrics,
         )
         self.queries = Queries(
@@ -124,6 +129,7 @@ class ValidatorService:
         )
         self.progress = _progress(world)
         self.caught_up = CatchUp(replica=self.replica)
+        self.settlement_pause = SettlementPause()
         self.feed.on_events(self.reception.arrivals.on_events)
         self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
 
@@ -136,7 +142,11 @@ class ValidatorService:
     def loops(self) -> Mapping[str, Loop]:
         """Return the background loops by name."""
         observer = Observer(
-            replica=self.replica, feed=self.feed, clock=self.world.clock, metrics=self.metrics
+            replica=self.replica,
+            feed=self.feed,
+            clocks=self.clocks,
+            clock=self.world.clock,
+            metrics=self.metrics,
         )
         duties = {duty.name: duty.run for duty in self._duties()}
         return {"observe_replication": observer.run, "catch_up": self.caught_up.run, **duties}
@@ -244,6 +254,7 @@ class ValidatorService:
             early_attempts=section.early_attempts,
             clock=self.world.clock,
             progress=self.progress["settle"],
+            pause=self.settlement_pause,
             metrics=self.metrics,
         )
 

@@ -91,6 +91,7 @@ class ArchiveSection(Settings):
 
     keep_days: PositiveInt = 30
     max_records: PositiveInt = 1_000_000
+    gather_seconds: NonNegativeFloat = 0.25
 
 
 class RegistrySection(Settings):
@@ -109,6 +110,18 @@ class ReplicationSection(Settings):
     heartbeat_seconds: PositiveFloat = 0.05
     compact_after_entries: PositiveInt = 20_000
     keep_entries: NonNegativeInt = 2_000
+
+
+class BackupSection(Settings):
+    """Whether and how often this validator saves a backup of the ledger by itself."""
+
+    every_seconds: NonNegativeFloat = 0
+    """0: never."""
+    keep: PositiveInt = 7
+    directory: OptionalPath = None
+    """None: `backups` in the data directory."""
+    key_file: OptionalPath = None
+    """32 bytes as 64 hex digits; None: backups are not encrypted."""
 
 
 class HealthSection(Settings):
@@ -147,3 +160,4 @@ class ValidatorSettings(Settings):
     registry: RegistrySection = RegistrySection()
     replication: ReplicationSection = ReplicationSection()
     health: HealthSection = HealthSection()
+    backup: BackupSection = BackupSection()

@@ -10,7 +10,9 @@ from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.validator.applied import Applied
 from pinai_subnet.validator.command_codec import decode_command
+from pinai_subnet.validator.commands import Mark, Stamp
 from pinai_subnet.validator.ledger import Ledger
+from pinai_subnet.validator.marks import Marks
 from pinai_subnet.validator.snapshot_codec import decode_snapshot, encode_snapshot
 
 T = TypeVar("T")
@@ -26,12 +28,21 @@ class LedgerMachine(StateMachine):
     """
 
     def __init__(
-        self, *, ledger: Ledger, parameters: NetworkParameters, listener: Listener
+        self,
+        *,
+        ledger: Ledger,
+        parameters: NetworkParameters,
+        listener: Listener,
+        stamped: Callable[[Stamp], None] = lambda _: None,
     ) -> None:
+        """`stamped` hears of each member's time stamp, from the engine's thread like the listener."""
         self._ledger = ledger
         self._parameters = parameters
         self._listener = listener
+        self._stamped = stamped
         self._lock = RLock()
+        self.marks = Marks()
+        """Digests of the whole state at marks and after restores; what a backup is checked against."""
 
     def apply(self, index: int, command: bytes) -> Applied:
         """Apply one entry; bytes that are no command of a member are a recorded refusal.
@@ -49,6 +60,9 @@ class LedgerMachine(StateMachine):
         else:
             with self._lock:
                 applied = self._ledger.apply(index, decoded)
+                if isinstance(decoded, Mark):
+                    self.marks.note(self._ledger, decoded.stamp)
+            self._stamped(decoded.stamp)
         self._listener(index, applied)
         return applied
 
@@ -71,6 +85,7 @@ class LedgerMachine(StateMachine):
                 return
             self._ledger = restored
             index = restored.index
+            self.marks.note(self._ledger)
         self._listener(index, Applied(index=index, replies=(), events=()))
 
     def read(self, query: Callable[[Ledger], T]) -> T:

@@ -6,6 +6,7 @@ from hashlib import sha256
 import msgspec
 
 from pinai_subnet.ports.replication import ReplicationStatus
+from pinai_subnet.protocol.digests import ChainDomain
 from pinai_subnet.protocol.membership import change_digest, set_id
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.runtime.clock import Clock
@@ -14,6 +15,7 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.roots import validator_set_id
+from pinai_subnet.validator.settlement_pause import SettlementPause
 
 
 class StatusReport:
@@ -27,8 +29,10 @@ class StatusReport:
         policies: PolicyBook,
         version: str,
         clock: Clock,
+        settlement: SettlementPause | None = None,
     ) -> None:
-        """Take what does not change."""
+        """Take what does not change, and what says whether settlement waits for funds."""
+        self._settlement = settlement or SettlementPause()
         self._replica = replica
         self._parameters = parameters
         self._version = version
@@ -53,6 +57,7 @@ class StatusReport:
                 for member in self._replica.read(lambda ledger: ledger.members())
             ],
             "validator_set": self._replica.read(_set),
+            "settlement_paused": self._settlement.reason,
             "config_digest": config_digest(self._shared),
             "config": self._shared,
             **self._replica.read(_ledger),
@@ -82,13 +87,18 @@ def shared_configuration(parameters: NetworkParameters, policies: PolicyBook) ->
     ]
     return {
         "subnet_id": parameters.subnet_id,
-        "chain": f"{domain.chain_id} {domain.intent_manager} {domain.checkpoint_manager}",
+        "chain": chain_text(domain),
         "threshold": f"{parameters.threshold_numerator}/{parameters.threshold_denominator}",
         "validator_set": validator_set_id(parameters),
         "validators": _digest_of(members),
         "matchers": ", ".join(parameters.matchers),
         "policies": _digest_of(msgspec.to_builtins(policies)),
     }
+
+
+def chain_text(domain: ChainDomain) -> str:
+    """Return chain and contracts as one text."""
+    return f"{domain.chain_id} {domain.intent_manager} {domain.checkpoint_manager}"
 
 
 def config_digest(shared: Mapping[str, str]) -> str:

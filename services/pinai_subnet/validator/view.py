@@ -199,6 +199,10 @@ class LedgerView:
             and open_epochs + len(self._tables.unsettled_epochs) < self.limits.max_unsettled_epochs
         )
 
+    def open_epoch_count(self) -> int:
+        """Return how many sealed epochs are not final yet."""
+        return len(self._tables.open_epochs)
+
     def unsigned_epochs(self, validator_id: ValidatorId) -> Sequence[EpochState]:
         """Return the epochs that lack this validator's signature, earliest first.
 

@@ -72,6 +72,8 @@ class NetworkFile(Settings):
     endpoints: EndpointsSection
     genesis: tuple[ValidatorSection, ...] = ()
     """The set that the network began with, once it has changed; never edited."""
+    restored: str = ""
+    """Which restore the network came from; empty for one that never was restored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Network:
     endpoints: EndpointsSection
     genesis: NetworkParameters
     """The same with the set of the first epoch: what every ledger begins with."""
+    restored: str = ""
+    """The id of the restore that it came from, so that new and emptied members join that life of it."""
 
 
 def load_network(loader: SettingsLoader, config_dir: Path) -> Network | None:
@@ -132,7 +136,12 @@ class _Reader:
             if (identity := self._identity(index, entry, part="genesis")) is not None
         )
         genesis = replace(parameters, validators=first) if first else parameters
-        return Network(parameters=parameters, endpoints=file.endpoints, genesis=genesis)
+        return Network(
+            parameters=parameters,
+            endpoints=file.endpoints,
+            genesis=genesis,
+            restored=file.restored,
+        )
 
     def _collected(self, *path: str | int, fix: str = _CORRECT) -> "_Collected":
         return _Collected(self._loader, self._loaded.where(*path), fix)

@@ -184,3 +184,11 @@ async def test_following_can_be_given_up_at_any_time(village: Village) -> None:
         await task
     await village.ledger.close()
     await village.ledger.close()
+
+
+async def test_following_says_that_it_is_open_before_anything_happens(village: Village) -> None:
+    opened = asyncio.Event()
+    task = asyncio.ensure_future(anext(aiter(village.ledger.watch_outcomes(0, opened.set))))
+    await asyncio.wait_for(opened.wait(), 5)
+    task.cancel()
+    await asyncio.wait((task,))

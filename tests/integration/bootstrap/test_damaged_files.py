@@ -18,6 +18,7 @@ CODES = {
     ".sqlite": {"SN-H006", "SN-H004", "SN-H005", "SN-H008"},
     ".log": {"SN-K103", "SN-K104"},
     ".json": {"SN-H004", "SN-H006"},
+    "REJOIN": {"SN-R090"},
     "meta": {"SN-R011", "SN-R016", "SN-R004"},
     ".seg": {"SN-R010", "SN-R012", "SN-R004", "SN-R016", "SN-R011"},
 }

@@ -110,6 +110,28 @@ async def test_lagging_member_catches_up_by_snapshot_and_keeps_following(tmp_pat
     await group.stop()
 
 
+async def test_the_log_is_cut_after_so_many_bytes_too(tmp_path: Path) -> None:
+    """Few large commands fill a disk as well as many small ones."""
+    options = replace(
+        FAST, compact_after_bytes=200_000, keep_bytes=50_000, keep_entries=2, segment_bytes=50_000
+    )
+    group = Cluster(tmp_path, size=1, options=options)
+    await group.start()
+    for number in range(100):
+        value = b"x" * 20_000
+        await group.nodes[0].submit(b"k%d=" % (number % 5) + value, timeout_seconds=10)
+
+    def bytes_on_disk() -> int:
+        return sum(path.stat().st_size for path in (tmp_path / "v0").rglob("*") if path.is_file())
+
+    await eventually(lambda: bytes_on_disk() < 600_000)
+    await group.stop()
+    await group.start()
+    await group.nodes[0].barrier(timeout_seconds=5)
+    assert len(group.machines[0].values) == 5
+    await group.stop()
+
+
 async def test_leadership_is_handed_over_without_losing_a_command(group: Cluster) -> None:
     await group.start()
     leader = await group.leader()
@@ -146,7 +168,10 @@ async def test_minority_acknowledges_nothing_and_leader_steps_down(group: Cluste
     assert "lonely" not in group.machines[leader].values
 
 
-async def test_large_commands_are_replicated_from_a_follower(group: Cluster) -> None:
+async def test_large_commands_are_replicated_from_a_follower(tmp_path: Path) -> None:
+    # The members share one interpreter: while one works on 8 MiB, the others hear nothing and must not vote at once.
+    options = replace(FAST, election_min_seconds=0.6, election_max_seconds=1.2)
+    group = Cluster(tmp_path, options=options)
     await group.start()
     follower = await group.follower()
     sizes = [64 * 1024, 300_000, FAST.max_command_bytes]
@@ -156,6 +181,7 @@ async def test_large_commands_are_replicated_from_a_follower(group: Cluster) -> 
     assert all(len(machine.values) == 3 for machine in group.machines.values())
     with pytest.raises(Refused, match="SN-R021"):
         await group.nodes[follower].submit(bytes(FAST.max_command_bytes + 1), timeout_seconds=1)
+    await group.stop()
 
 
 async def test_failing_state_machine_stops_its_node_for_good_and_no_other(group: Cluster) -> None:

@@ -19,6 +19,7 @@ from tests.integration.consensus.cluster import (
     signer_of,
 )
 
+from pinai_subnet.consensus.build import Build
 from pinai_subnet.consensus.handshake import Dialer, Member
 from pinai_subnet.ports.replication import Peer
 
@@ -148,6 +149,27 @@ async def test_impersonator_of_a_member_is_closed_at_its_proof(group: Cluster) -
     writer.close()
     assert [entry["code"] for entry in logs] == ["SN-R042"]
     await assert_undisturbed(group, term)
+
+
+async def test_members_of_builds_too_far_apart_are_told_on_both_sides(tmp_path: Path) -> None:
+    """Operators row 28: no log is shared, and each side's log names both builds."""
+    cluster = Cluster(tmp_path, size=2)
+    old = Build(rules=1, oldest_rules=1, release="1.0.0")
+    new = Build(rules=5, oldest_rules=4, release="2.0.0")
+    with capture_logs() as logs:
+        for number, build in enumerate((old, new)):
+            node = cluster.make(number)
+            node._build_facts = build
+            await node.start()
+        events = {"raft_peer_refused", "raft_peer_not_reached"}
+        await eventually(lambda: events <= {entry["event"] for entry in logs})
+    refused = [entry for entry in logs if entry["event"] in events]
+    assert {entry["code"] for entry in refused} == {"SN-R050"}
+    for entry in refused:
+        assert "1.0.0 (ledger rules 1" in entry["reason"]
+        assert "2.0.0 (ledger rules 5" in entry["reason"]
+    assert not any(node.status().has_quorum for node in cluster.nodes.values())
+    await cluster.stop()
 
 
 async def test_silent_connections_are_closed_and_bounded(tmp_path: Path) -> None:

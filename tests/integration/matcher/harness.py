@@ -175,6 +175,8 @@ class FakeLedger(Ledger):
         self.records: list[AssignmentRecord] = []
         self.outcomes: list[Outcome] = []
         self.down = False
+        self.deaf = False
+        """Whether nobody may follow the outcomes."""
         self.refuse: dict[AgentId, tuple[str, str]] = {}
         self.asked_after: list[int] = []
         self._changed = asyncio.Condition()
@@ -201,8 +203,14 @@ class FakeLedger(Ledger):
             )
         return answers
 
-    async def watch_outcomes(self, after: int) -> AsyncIterator[Outcome]:
+    async def watch_outcomes(
+        self, after: int, opened: Callable[[], None] | None = None
+    ) -> AsyncIterator[Outcome]:
         self.asked_after.append(after)
+        if self.deaf:
+            raise Unreachable("SN-M310", "no stream")
+        if opened is not None:
+            opened()
         while True:
             ready = [o for o in self.outcomes if o.sequence > after]
             for outcome in ready:
@@ -349,9 +357,11 @@ class Agent:
         request = matcher_pb2.SubmitBidRequest(bid=self.bid_message(intent_id, price, **changes))
         return (await self.stub.SubmitBid(request)).ack
 
-    async def answer(self, task_id: str, *, accepted: bool = True, agent_id: str = "") -> Any:
+    async def answer(
+        self, task_id: str, *, accepted: bool = True, agent_id: str = "", reason: str = "busy"
+    ) -> Any:
         response = matcher_pb2.TaskResponse(
-            task_id=task_id, agent_id=agent_id or self.name, accepted=accepted, reason="busy"
+            task_id=task_id, agent_id=agent_id or self.name, accepted=accepted, reason=reason
         )
         return await self.stub.RespondToTask(matcher_pb2.RespondToTaskRequest(response=response))
 

@@ -17,6 +17,7 @@ from tests.integration.matcher.harness import (
     key,
 )
 
+from pinai_subnet.matcher.loops import OutcomeWatch
 from pinai_subnet.matcher.settings import MatcherPolicy
 from pinai_subnet.ports.ledger import OutcomeKind
 from pinai_subnet.protocol.assignments import AssignmentStatus
@@ -407,3 +408,57 @@ async def test_go_agents_may_answer_with_their_address(tmp_path: Path) -> None:
         winner, _, _ = await two_bids(world, matcher)
         task = await winner.task()
         assert (await winner.answer(task.task_id, agent_id=key(1).address)).success
+
+
+async def test_a_lone_agent_without_capacity_gets_the_task_again_in_a_later_window(
+    tmp_path: Path,
+) -> None:
+    """Known defect L9 the other way round: being full once is no failure, and nobody else is there."""
+    world = World(tmp_path)
+    async with world.run(tasks={"max_attempts": 3}) as matcher:
+        lone = matcher.agent("lone")
+        await lone.stream_tasks()
+        wanted = world.root_layer.submit(intent())
+        await matcher.opened(wanted.intent_id)
+        await lone.bid(wanted.intent_id, 1)
+        first = await lone.task()
+        await lone.answer(first.task_id, accepted=False, reason="SN-M506 at capacity: 4 tasks")
+        again = await lone.task()
+        assert again.intent_id == wanted.intent_id
+        assert again.task_id != first.task_id
+        assert (await lone.answer(again.task_id)).success
+        told = await matcher.story(wanted.intent_id)
+        assert [(a["state"], a["code"]) for a in told["assignments"]] == [
+            ("failed", "SN-M208"),
+            ("confirmed", None),
+        ]
+        assert len(told["windows"]) == 2
+        now_ms = matcher.parts.matcher.now_ms()
+        reputation = matcher.parts.agents.reputation
+        assert reputation("lone", now_ms=now_ms) == reputation("stranger", now_ms=now_ms)  # type: ignore[arg-type]
+
+
+async def test_an_agent_without_capacity_waits_while_others_bid(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with world.run() as matcher:
+        winner, second, intent_id = await two_bids(world, matcher)
+        task = await winner.task()
+        await winner.answer(task.task_id, accepted=False, reason="no capacity left")
+        assert (await second.task()).intent_id == intent_id
+        told = await matcher.story(intent_id)
+        assert told["excluded"]["winner"]["code"] == "SN-M208"
+
+
+async def test_work_cannot_reach_its_end_before_the_outcomes_were_ever_followed(
+    tmp_path: Path,
+) -> None:
+    """Known defect V8: health says no until the stream was open once, and yes without any outcome."""
+    world = World(tmp_path)
+    world.ledger.deaf = True
+    async with world.run() as matcher:
+        await asyncio.sleep(0.3)
+        assert "no stream" in (matcher.parts.outcome_watch.failure or "")
+        world.ledger.deaf = False
+        await eventually(lambda: matcher.parts.outcome_watch.failure is None)
+    fresh = OutcomeWatch(ledger=world.ledger, followup=matcher.parts.followup, cursor=0)
+    assert fresh.failure == "not connected yet"

@@ -1,5 +1,6 @@
 """Bids over real gRPC: what is taken, what is refused in band, what stays sealed, who wins."""
 
+import time
 from pathlib import Path
 
 import grpc
@@ -401,6 +402,26 @@ async def test_calls_beyond_the_burst_are_told_to_slow_down(tmp_path: Path) -> N
             await busy.bid(hex32())
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert not (await calm.bid(hex32())).accepted
+
+
+async def test_intents_beyond_the_limit_wait_at_root_layer(tmp_path: Path) -> None:
+    """M1: the listing offers them again, and they are taken once others have left memory."""
+    world = World(tmp_path)
+    async with world.run(
+        limits={"max_intents": 2},
+        intents={"keep_finished_seconds": 0.1, "reconcile_seconds": 0.2},
+    ) as matcher:
+        now = int(time.time())
+        first = [world.root_layer.submit(intent(deadline=now + 2)) for _ in range(2)]
+        for one in first:
+            await matcher.opened(one.intent_id)
+        agent = matcher.agent("agent-1")
+        waiting = world.root_layer.submit(intent())
+        refused = await agent.bid(waiting.intent_id)
+        assert not refused.accepted
+        assert "SN-M001" in refused.reason
+        await matcher.opened(waiting.intent_id)
+        assert (await agent.bid(waiting.intent_id)).accepted
 
 
 async def test_without_authentication_names_belong_to_whoever_claims_them(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ async def running(
     *,
     require_signed: bool = False,
     timeout_seconds: float = 10.0,
+    limits: AdmissionLimits | None = None,
 ) -> AsyncIterator[Running]:
     async with SqliteDatabase(folder / "r.sqlite", MIGRATIONS, identity="test") as database:
         store = SqliteStore(database)
@@ -79,7 +80,7 @@ async def running(
             ),
             store=store,
             clock=clock,
-            limits=AdmissionLimits(),
+            limits=limits or AdmissionLimits(),
             metrics=RegistryMetrics(metrics),
         )
         verifier = RequestVerifier(
@@ -457,3 +458,38 @@ async def test_metrics_count_members(registry: Running) -> None:
     text = (await registry.http.get("/metrics")).text
     assert 'subnet_registry_members_count{kind="agent"} 1.0' in text
     assert 'subnet_registry_registrations_total{kind="agent"} 1.0' in text
+
+
+async def test_a_flood_meets_a_limit_per_address_and_signers_have_their_own(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """operators.md row 33: HTTP and gRPC share one limit; reads count too; waiting helps."""
+    limits = AdmissionLimits(calls_per_second=2, burst=5)
+    async with running(tmp_path, clock, limits=limits) as registry:
+        for _ in range(5):
+            assert (await registry.http.get("/agents")).status_code == 200
+        flooded = [
+            await registry.http.get("/agents"),
+            await registry.http.get("/validators/validator-1"),
+            await registry.http.post("/agents", json=AGENT),
+        ]
+        for answer in flooded:
+            assert answer.status_code == 429
+            assert answer.json()["code"] == "SN-N206"
+            assert answer.headers["retry-after"]
+        async with registry.channel() as channel:
+            stub: Any = registry_service_pb2_grpc.RegistryServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.ListAgents(registry_service_pb2.ListAgentsRequest())
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "SN-N206" in (refused.value.details() or "")
+        async with registry.channel(ALICE) as channel:
+            stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+            await stub.RegisterAgent(
+                registry_service_pb2.RegisterAgentRequest(
+                    agent=agent_pb2.Agent(id="agent-9", capabilities=["echo"])
+                )
+            )
+        assert (await registry.http.get("/healthz")).status_code == 200
+        clock.advance(1)
+        assert (await registry.http.get("/agents")).status_code == 200

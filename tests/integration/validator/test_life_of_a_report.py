@@ -11,6 +11,7 @@ from tests.integration.validator.village import Village, fast_settings, until
 from tests.unit.validator.ledger_world import DOMAIN, START, SUBNET, record, report
 
 from pinai_subnet.ports.errors import Refused, Unreachable
+from pinai_subnet.ports.root_layer import OutOfFunds
 from pinai_subnet.protocol.digests import batch_digest, items_hash
 from pinai_subnet.protocol.reports import ErrorInfo, ExecutionReport, ReportStatus
 from pinai_subnet.validator.policy import Policy, PolicyBook
@@ -142,6 +143,38 @@ async def test_root_layer_away_delivers_everything_once_afterwards(tmp_path: Pat
         assert sorted(village.root_layer.settled()) == sorted(
             one.assignment.assignment_id for one in records
         )
+
+
+async def test_without_funds_settlement_waits_says_so_and_goes_on_by_itself(tmp_path: Path) -> None:
+    """operators.md row 32: intents become final all the same; status, readiness and metric name the reason."""
+    settings = fast_settings(
+        settle={"retry_initial_seconds": 0.01, "retry_max_seconds": 0.05, "refused_attempts": 2}
+    )
+    async with Village(tmp_path, settings=settings) as village:
+        village.root_layer.away = OutOfFunds("SN-S075", "insufficient funds for gas")
+        records = [record(n) for n in range(1, 4)]
+        await village.assign(*records)
+        for one in records:
+            await send(village, report(one))
+        await until(lambda: village.root_layer.calls >= 6)
+        await until(lambda: set(stages(village).values()) == {Stage.FINAL})
+        leader = village.houses[0]
+        assert leader.service.settlement_pause.reason == "insufficient funds for gas"
+        assert leader.service.progress["settle"].check().ok
+        async with httpx.AsyncClient(base_url=leader.url) as http:
+            status = (await http.get("/api/v1/status")).json()
+            facts = (await http.get("/health")).json()
+            metrics = (await http.get("/metrics")).text
+        assert status["settlement_paused"] == "insufficient funds for gas"
+        assert status["epochs"]["settlement_backlog"] >= 1
+        funds = [r for r in facts["able_to_finalise"]["reasons"] if r["check"] == "funds"]
+        assert [one["code"] for one in funds] == ["SN-S075"]
+        assert "subnet_validator_settlement_paused_bool 1.0" in metrics
+        village.root_layer.away = None
+        await until(lambda: all_settled(village, 3))
+        await until(lambda: leader.service.settlement_pause.reason is None)
+        async with httpx.AsyncClient(base_url=leader.url) as http:
+            assert (await http.get("/api/v1/status")).json()["settlement_paused"] is None
 
 
 async def test_an_item_that_root_layer_refuses_ends_with_its_words(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from tests.integration.validator.village import Village, until
 from tests.unit.validator.ledger_world import record, report
 
+from pinai_subnet.validator import internal_api
 from pinai_subnet.validator.records import Stage
 from pinai_subnet.wire.codec.reports import encode_report
 from pinai_subnet.wire.pb.pinai import ledger_pb2, ledger_pb2_grpc
@@ -88,3 +90,40 @@ async def work(village: Village, first: int, last: int) -> None:
         ),
         seconds=60,
     )
+
+
+async def test_outcome_streams_are_bounded_in_number(tmp_path: Path) -> None:
+    """M2: one more is refused, and an ended one makes room."""
+    async with Village(tmp_path, size=1) as village:
+        address = f"127.0.0.1:{village.houses[0].grpc_port}"
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub: Any = ledger_pb2_grpc.LedgerServiceStub(channel)
+            streams = [
+                stub.StreamOutcomes(ledger_pb2.StreamOutcomesRequest())
+                for _ in range(internal_api._MAX_STREAMS)
+            ]
+            await until(
+                lambda: (
+                    sum(village.houses[0].ledger_api._streams.values()) == internal_api._MAX_STREAMS
+                )
+            )
+            with pytest.raises(grpc.aio.AioRpcError, match="SN-V086"):
+                await stub.StreamOutcomes(ledger_pb2.StreamOutcomesRequest()).read()
+            streams.pop().cancel()
+            await until(
+                lambda: (
+                    sum(village.houses[0].ledger_api._streams.values()) < internal_api._MAX_STREAMS
+                )
+            )
+            for stream in streams:
+                stream.cancel()
+
+
+async def test_records_of_one_call_are_bounded(tmp_path: Path) -> None:
+    async with Village(tmp_path, size=1) as village:
+        address = f"127.0.0.1:{village.houses[0].grpc_port}"
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub: Any = ledger_pb2_grpc.LedgerServiceStub(channel)
+            many = [ledger_pb2.AssignmentRecord()] * (internal_api._MAX_RECORDS + 1)
+            with pytest.raises(grpc.aio.AioRpcError, match="SN-V083"):
+                await stub.RecordAssignments(ledger_pb2.RecordAssignmentsRequest(records=many))

@@ -283,7 +283,9 @@ class House:
             policies=world.policies,
             version="0",
             clock=world.clock,
+            settlement=service.settlement_pause,
         )
+        self.health.add("able_to_finalise", "funds", service.settlement_pause.check)
         add_routes(
             app,
             reception=service.reception,

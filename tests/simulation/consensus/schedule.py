@@ -1,9 +1,15 @@
 """One seed's history: what is done to a simulated group, step by step, so that a failure can be read and replayed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.simulation.consensus.simulator import World
+
+from pinai_subnet.ports.errors import DependencyError
+
+W = TypeVar("W", bound=World)
 
 
 @dataclass
@@ -12,6 +18,8 @@ class Schedule:
 
     seed: int
     steps: list[str] = field(default_factory=list)
+    trace: str = ""
+    """Digest of everything that happened."""
 
     def note(self, world: World, text: str) -> None:
         self.steps.append(f"{world.clock.now:10.3f}  {text}")
@@ -50,16 +58,23 @@ def disturb(world: World, schedule: Schedule) -> None:
             schedule.note(world, f"isolate {first}")
 
 
-def run_seed(seed: int, directory: Path) -> Schedule:
-    """Play one seed; raise `AssertionError`, with the schedule in it, where an invariant is broken."""
+def played(seed: int, made: Callable[[], W], play: Callable[[W, Schedule], None]) -> Schedule:
+    """Play in a new world; raise `AssertionError`, with the schedule in it, where an invariant is broken."""
     schedule = Schedule(seed)
     try:
-        with World(directory, seed, size=5 if seed % 5 == 4 else 3) as world:
-            _play(world, schedule)
-    except AssertionError as error:
+        with made() as world:
+            play(world, schedule)
+            schedule.trace = world.trace()
+    except (AssertionError, DependencyError) as error:
         steps = "\n".join(schedule.steps)
         raise AssertionError(f"seed {seed}: {error}\nschedule:\n{steps}") from error
     return schedule
+
+
+def run_seed(seed: int, directory: Path, world_class: type[World] = World) -> Schedule:
+    """Play one seed of engines alone."""
+    size = 5 if seed % 5 == 4 else 3
+    return played(seed, lambda: world_class(directory, seed, size=size), _play)
 
 
 def _play(world: World, schedule: Schedule) -> None:

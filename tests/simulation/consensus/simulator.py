@@ -5,12 +5,15 @@ connections. A crash loses what was not synced and may leave a torn tail. One se
 the same seed replays it.
 """
 
+import hashlib
+import math
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 from unittest.mock import patch
@@ -19,7 +22,7 @@ import msgspec
 from pysyncobj.node import Node
 from pysyncobj.transport import Transport as EngineTransport
 
-from pinai_subnet.consensus.engine import Engine
+from pinai_subnet.consensus.engine import Engine, Results
 from pinai_subnet.consensus.group import Group
 from pinai_subnet.consensus.journal import Journal
 from pinai_subnet.consensus.messages import PROMISES, Message, decode, encode, from_engine
@@ -28,7 +31,7 @@ from pinai_subnet.consensus.replicas import REGULAR
 from pinai_subnet.consensus.requests import Inbox, Request
 from pinai_subnet.consensus.snapshot import SnapshotHeader, SnapshotStore
 from pinai_subnet.ports.errors import DependencyError
-from pinai_subnet.ports.replication import GroupChange, Peer
+from pinai_subnet.ports.replication import GroupChange, Peer, StateMachine
 
 OPTIONS = ReplicationOptions(
     compact_after_entries=40,
@@ -38,6 +41,7 @@ OPTIONS = ReplicationOptions(
     batch_bytes=400,
     fsync=False,
 )
+STEP_SECONDS = 0.004
 CLOCKS = (
     "pysyncobj.syncobj.monotonicTime",
     "pinai_subnet.consensus.elections.monotonic",
@@ -88,6 +92,11 @@ class Machine:
         self.known = set(self.order)
 
 
+def chance_of(text: str) -> float:
+    """Return a number in [0, 1) that depends on the text alone, not on what else happened before."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()) / (1 << 48)
+
+
 class Network:
     """Connections between members; each direction is a queue with delivery times."""
 
@@ -105,12 +114,15 @@ class Network:
             return
         key = (source, target)
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        delay = random.Random(f"{self.seed} {key} {count}").expovariate(  # noqa: S311  # seeded
-            1 / self.slow
-        )
+        delay = -math.log(1.0 - chance_of(f"{self.seed} {key} {count}")) * self.slow
         queue = self._queues.setdefault(key, deque())
         earliest = queue[-1][0] if queue else 0.0
         queue.append((max(earliest, self.clock.now + delay), payload))
+
+    def arrives_at(self, source: str, target: str) -> float:
+        """Return when the next thing can be taken."""
+        queue = self._queues.get((source, target))
+        return queue[0][0] if queue and (source, target) not in self.stalled else math.inf
 
     def take(self, source: str, target: str) -> Iterable[bytes]:
         queue = self._queues.get((source, target))
@@ -134,6 +146,8 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
         self.journal = journal
         self.outbox: list[tuple[str, bytes]] = []
         self.promised = False
+        self.due = 0.0
+        """When the engine wants its next turn, unless something arrives before."""
         self.on_partial: Callable[[Node], None] = lambda _: None
         self.invited = set(self.nodes)
         self.admitted = set(self.nodes)
@@ -178,7 +192,13 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
         return None
 
     def wake(self) -> None:
-        """Nothing sleeps here."""
+        self.due = 0.0
+
+    def ready_at(self) -> float:
+        """Return when the engine has something to do; a real one would sleep until then."""
+        if self.due <= self.network.clock.now:
+            return self.due
+        return min(self.due, *(self.network.arrives_at(name, self.me) for name in self.nodes))
 
     def flush(self) -> None:
         if self.promised:
@@ -189,10 +209,12 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
             self.network.push(self.me, target, payload)
         self.journal.sync()
 
-    def poll(self, _timeout: float) -> None:
+    def poll(self, timeout: float) -> None:
         self.flush()
+        self.due = self.network.clock.now + timeout
         for name in sorted(self.nodes):
             for payload in self.network.take(name, self.me):
+                self.due = 0.0
                 if name in self.admitted:
                     self._onMessageReceived(self.nodes[name], decode(payload))
         self.flush()
@@ -262,8 +284,18 @@ class Inline:
 class World:
     """A group of members and everything that happens to it."""
 
+    options = OPTIONS
+    journal_class: type[FragileJournal] = FragileJournal
+    store_class: type[FragileStore] = FragileStore
+
     def __init__(
-        self, directory: Path, seed: int, *, size: int = 3, first: int | None = None
+        self,
+        directory: Path,
+        seed: int,
+        *,
+        size: int = 3,
+        first: int | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         """`first` of the `size` members begin as the group; the others wait to be added."""
         self.chance = random.Random(seed)  # noqa: S311  # seeded
@@ -271,7 +303,7 @@ class World:
         self.directory = directory
         self.clock = Clock()
         self.network = Network(self.clock, seed)
-        self.names = [f"v{n}" for n in range(size)]
+        self.names = list(names) or [f"v{n}" for n in range(size)]
         self.first = self.names[:first]
         self.refusals: list[str] = []
         self.changed = 0
@@ -302,47 +334,60 @@ class World:
     def start(self, name: str) -> None:
         directory = self.directory / name
         directory.mkdir(exist_ok=True)
-        journal = FragileJournal.__new__(FragileJournal)
+        journal = self.journal_class.__new__(self.journal_class)
         journal.fate = lambda _: None
         journal.__init__(  # type: ignore[misc]
             directory,
             cluster="c",
             node=name,
             segment_bytes=1 << 20,
-            segment_entries=OPTIONS.segment_entries,
+            segment_entries=self.options.segment_entries,
             fsync=False,
         )
-        store = FragileStore(directory, cluster="c", fsync=False)
+        store = self.store_class(directory, cluster="c", fsync=False)
         store.fate = lambda _: None
         snapshot = store.load()
         nodes = [Node(other) for other in self.names if other != name]
         transport = SimulatedTransport(self.network, name, nodes, journal)
-        machine = self.machines[name] = Machine(self._observe)
-        inbox = self.inboxes[name] = Inbox(max_requests=10_000, max_bytes=1 << 30)
+        machine, inbox, deliver = self.process(name)
         engine = Engine(
             me=Node(name),
             nodes=nodes,
-            options=OPTIONS,
+            options=self.options,
             journal=journal,
             transport=transport,  # type: ignore[arg-type]
             store=store,
             state_machine=machine,
             inbox=inbox,
-            deliver=lambda results: self._deliver(inbox, results),
-            first_group=Group.of([peer_of(one) for one in self.first]),
+            deliver=deliver,
+            first_group=Group.of([self.peer(one) for one in self.first]),
         )
         engine._writer = Inline()  # type: ignore[assignment]
         transport.hang_up = lambda other: self.disconnect(name, other)
         engine.load(snapshot)
-        journal.fate = store.fate = self._fate
+        journal.fate = store.fate = partial(self.fate, name)
         self.engines[name] = engine
         for other in self.engines:
             if other != name:
                 self.connect(name, other)
 
-    def _fate(self, _where: str) -> None:
-        if self.chance.random() < self.crash_odds:
+    def process(self, name: str) -> tuple[StateMachine, Inbox, Callable[[Results], None]]:
+        """Return what surrounds a new engine: its state machine, its inbox, and who takes results."""
+        machine = self.machines[name] = Machine(self._observe)
+        inbox = self.inboxes[name] = Inbox(max_requests=10_000, max_bytes=1 << 30)
+        return machine, inbox, partial(self._deliver, inbox)
+
+    def peer(self, name: str) -> Peer:
+        return peer_of(name)
+
+    def fate(self, name: str, where: str) -> None:
+        """End this process at this point of persistence, if it comes to that."""
+        if self.dies(name, where):
             raise Crash
+
+    def dies(self, _name: str, _where: str) -> bool:
+        """Decide whether this process dies at this point."""
+        return self.chance.random() < self.crash_odds
 
     def crash(self, name: str) -> None:
         self.crashes += 1
@@ -368,6 +413,7 @@ class World:
         self.network.up.add(pair)
         for me, other in ((first, second), (second, first)):
             links = self.engines[me]._links
+            links.due = 0.0  # type: ignore[attr-defined]
             links._onNodeConnected(links.nodes[other])  # type: ignore[attr-defined]
 
     def disconnect(self, first: str, second: str) -> None:
@@ -379,6 +425,7 @@ class World:
         for me, other in ((first, second), (second, first)):
             if me in self.engines:
                 links = self.engines[me]._links
+                links.due = 0.0  # type: ignore[attr-defined]
                 links._onNodeDisconnected(links.nodes[other])  # type: ignore[attr-defined]
 
     # -- time --------------------------------------------------------------------------------------
@@ -395,9 +442,10 @@ class World:
             leader = self.leaders.setdefault(engine.term(), name)
             assert leader == name, f"two leaders in term {engine.term()}: {leader} and {name}"
 
-    def step(self, seconds: float = 0.004) -> None:
+    def step(self, seconds: float = STEP_SECONDS) -> None:
         self.clock.now += seconds
-        for name in self.chance.sample(sorted(self.engines), len(self.engines)):
+        ready = [name for name in sorted(self.engines) if self._ready_at(name) <= self.clock.now]
+        for name in self.chance.sample(ready, len(ready)):
             if name in self.engines and self.chance.random() < 0.9:
                 self.turn(name)
 
@@ -407,7 +455,18 @@ class World:
             self.step()
             if until():
                 return True
+            idle = min(self.next_at(), end) - self.clock.now
+            if idle > STEP_SECONDS:
+                # Nothing can happen before then.
+                self.clock.now += STEP_SECONDS * math.floor(idle / STEP_SECONDS)
         return False
+
+    def _ready_at(self, name: str) -> float:
+        return self.engines[name]._links.ready_at()  # type: ignore[attr-defined, no-any-return]
+
+    def next_at(self) -> float:
+        """Return the next moment at which anything can happen."""
+        return min(map(self._ready_at, self.engines), default=math.inf)
 
     # -- commands ----------------------------------------------------------------------------------
 
@@ -423,7 +482,7 @@ class World:
         request = Request(b"", None, None, change=change)  # type: ignore[arg-type]
         self.engines[name].submit(request)
 
-    def _deliver(self, inbox: Inbox, results: list[tuple[Request, object]]) -> None:
+    def _deliver(self, inbox: Inbox, results: Results) -> None:
         for request, value in results:
             if request.change is not None:
                 if isinstance(value, DependencyError):
@@ -465,6 +524,14 @@ class World:
             f"seed {self.seed}: not converged; lost "
             f"{[sorted(self.acknowledged - m.known) for m in self.machines.values()]}"
         )
+
+    def trace(self) -> str:
+        """Return a digest of the whole history: equal only if every command, leader and crash was."""
+        history = hashlib.sha256()
+        for index, command in sorted(self.applied.items()):
+            history.update(b"%d %d " % (index, len(command)) + command)
+        history.update(repr((sorted(self.leaders.items()), self.crashes, self.clock.now)).encode())
+        return history.hexdigest()
 
     # -- a group that changes ----------------------------------------------------------------------
 

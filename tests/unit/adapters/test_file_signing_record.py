@@ -178,3 +178,19 @@ def test_compaction_keeps_the_newest_epochs_and_the_height(tmp_path: Path) -> No
 
 def test_the_codes_are_explained() -> None:
     assert {"SN-K101", "SN-K102", "SN-K103", "SN-K104", "SN-K105"} <= set(CATALOGUE)
+
+
+def test_a_zeroed_stretch_between_records_is_refused(tmp_path: Path) -> None:
+    """operators.md row 24: zeros are a torn tail only where nothing follows them."""
+    path = tmp_path / "record"
+    store = opened(path)
+    store.remember([intent(epoch) for epoch in range(1, 6)])
+    store.close()
+    whole = path.read_bytes()
+    for place in range(4):
+        start = HEADER_SIZE + place * RECORD_SIZE
+        path.write_bytes(whole[:start] + bytes(RECORD_SIZE) + whole[start + RECORD_SIZE :])
+        with pytest.raises(Damaged) as caught:
+            opened(path)
+        assert caught.value.code == "SN-K103"
+        assert str(path) in str(caught.value)

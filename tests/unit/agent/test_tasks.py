@@ -299,3 +299,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+async def test_a_script_that_says_nothing_fails_with_its_own_code(script: Script) -> None:
+    """An empty result would be refused by every validator (SN-V063): the agent says so, and what it cost."""
+    failure = await refused(script, {"command": ["cat"], "stdin": ""})
+    assert failure.code == "SN-M538"
+    assert "cat ended well but wrote nothing" in str(failure)
+    assert failure.usage is not None

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from pinai_subnet.adapters.signer.local import LocalSigner
+from pinai_subnet.consensus.build import UNSAID, Build
 from pinai_subnet.consensus.handshake import (
+    PROTOCOL_VERSION,
     Acceptor,
     Dialer,
     Hello,
@@ -28,9 +30,18 @@ def peer(number: int) -> Peer:
     return Peer(id=f"v{number}", address=signer(number).address, endpoint="127.0.0.1:1")
 
 
-def member(number: int, *, cluster: str = "c", key: int | None = None, size: int = 3) -> Member:
+def member(
+    number: int,
+    *,
+    cluster: str = "c",
+    key: int | None = None,
+    size: int = 3,
+    build: Build = UNSAID,
+) -> Member:
     others = {p.id: p for p in map(peer, range(1, size + 1)) if p.id != f"v{number}"}
-    return Member(me=peer(number), cluster=cluster, signer=signer(key or number), others=others)
+    return Member(
+        me=peer(number), cluster=cluster, signer=signer(key or number), others=others, build=build
+    )
 
 
 def shake(dialer: Dialer, acceptor: Acceptor) -> tuple[Session, Session]:
@@ -130,9 +141,86 @@ def test_own_signature_reflected_back_is_refused() -> None:
 
 def test_newer_protocol_is_refused_with_its_own_code() -> None:
     hello = msgspec.msgpack.decode(Dialer(member(1), peer(2)).opening(), type=Hello)
-    newer = msgspec.structs.replace(hello, protocol=2)
+    newer = msgspec.structs.replace(hello, protocol=PROTOCOL_VERSION + 1)
     with pytest.raises(Refused, match="SN-R043"):
         Acceptor(member(2)).receive(msgspec.msgpack.encode(newer))
+
+
+def test_longer_message_of_a_newer_protocol_is_refused_by_its_number() -> None:
+    """Operators row 28: not as garbage."""
+    fields = msgspec.msgpack.decode(Dialer(member(1), peer(2)).opening())
+    fields[1] = 3
+    with pytest.raises(Refused, match="SN-R043 peer speaks protocol 3, this node"):
+        Acceptor(member(2)).receive(msgspec.msgpack.encode([*fields, "more", ["x"]]))
+
+
+OURS = Build(rules=5, oldest_rules=4, release="1.5.0", chain="84532 0xA 0xB")
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        Build(rules=4, oldest_rules=2, release="1.4.0", chain=OURS.chain),
+        Build(rules=6, oldest_rules=5, release="1.6.0", chain=OURS.chain),
+        OURS,
+    ],
+)
+def test_neighbouring_builds_work_together(theirs: Build) -> None:
+    """Operators row 28: one release apart is a rolling upgrade."""
+    shake(Dialer(member(1, build=OURS), peer(2)), Acceptor(member(2, build=theirs)))
+    shake(Dialer(member(1, build=theirs), peer(2)), Acceptor(member(2, build=OURS)))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "code", "words"),
+    [
+        (
+            Build(rules=3, oldest_rules=1, release="1.3.0", chain=OURS.chain),
+            "SN-R050",
+            "1.3.0 (ledger rules 3, works with 1 and later)",
+        ),
+        (
+            Build(rules=9, oldest_rules=6, release="2.0.0", chain=OURS.chain),
+            "SN-R050",
+            "2.0.0 (ledger rules 9, works with 6 and later)",
+        ),
+        (UNSAID, "SN-R050", "a build that does not say which"),
+        (
+            Build(rules=5, oldest_rules=4, release="1.5.0", chain="1 0xA 0xB"),
+            "SN-R051",
+            "'1 0xA 0xB'",
+        ),
+    ],
+)
+def test_both_sides_refuse_a_build_that_does_not_fit_and_name_both(
+    theirs: Build, code: str, words: str
+) -> None:
+    """Operators rows 20 and 28."""
+    mine = (
+        "84532 0xA 0xB" if code == "SN-R051" else "1.5.0 (ledger rules 5, works with 4 and later)"
+    )
+    for here, there in ((OURS, theirs), (theirs, OURS)):
+        dialer, acceptor = Dialer(member(1, build=here), peer(2)), Acceptor(member(2, build=there))
+        with pytest.raises(Refused) as accepting:
+            acceptor.receive(dialer.opening())
+        assert acceptor.farewell is not None
+        with pytest.raises(Refused) as dialling:
+            dialer.receive(acceptor.farewell)
+        for refusal in (accepting.value, dialling.value):
+            assert refusal.code == code
+            assert words in refusal.message
+            assert mine in refusal.message
+        assert (acceptor.session, dialer.session) == (None, None)
+
+
+def test_build_is_covered_by_the_signatures() -> None:
+    dialer, acceptor = Dialer(member(1, build=OURS), peer(2)), Acceptor(member(2, build=OURS))
+    hello = msgspec.msgpack.decode(dialer.opening(), type=Hello)
+    other = msgspec.structs.replace(hello, build=msgspec.structs.replace(OURS, release="9"))
+    welcome = acceptor.receive(msgspec.msgpack.encode(other))
+    assert welcome is not None
+    with pytest.raises(Refused, match="SN-R042"):
+        dialer.receive(welcome)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks, Observer
 from pinai_subnet.validator.loops.register import RegisterValidator
 from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.peer_clocks import PeerClocks
 
 GOOD = ReplicationStatus(
     id="validator-1",
@@ -242,6 +243,7 @@ async def test_a_failed_engine_ends_the_process_with_its_code(scene: Any) -> Non
     observer = Observer(
         replica=replica,
         feed=EventFeed(),
+        clocks=PeerClocks(clock=clock),
         clock=clock,
         metrics=ValidatorMetrics(Metrics("validator")),
         every_seconds=0.001,

@@ -191,6 +191,19 @@ def test_a_second_report_is_answered_with_the_first_receipt_whatever_its_time_sa
     assert second == Reply(status=ReplyStatus.DUPLICATE, at_ms=first.at_ms)
 
 
+def test_a_duplicate_has_the_first_receipts_time_where_members_clocks_differ() -> None:
+    """Found by the simulator: the receiver's clock was behind that of who knew the assignment first."""
+    world = World()
+    world.now_ms += 3000
+    world.assign(record(), by=0)
+    world.now_ms -= 2000
+    first = only(world.send(report(record()), by=1))
+    world.now_ms += 9000
+    again = only(world.send(report(record()), by=2))
+    assert (first.status, again.status) == (ReplyStatus.ACCEPTED, ReplyStatus.DUPLICATE)
+    assert first.at_ms == again.at_ms == START_MS + 3000
+
+
 def test_a_settled_report_is_a_duplicate_too() -> None:
     """C8: settled work is not accepted again."""
     world = World()

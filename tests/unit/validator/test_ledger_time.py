@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.validator.ledger_world import START, START_MS, World, record, report
 
 from pinai_subnet.ports.replication import ReplicationStatus
+from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.validator.commands import Command, Expire, Stamp
 from pinai_subnet.validator.ledger import Ledger
@@ -215,3 +216,20 @@ async def test_a_member_whose_clock_is_years_ahead_ends_nothing_and_the_others_g
     assert stage(world) is Stage.EXPIRED
     assert world.ledger.clock(world.names[2]) > START_MS + FAR_MS // 2
     assert isinstance(world.log[-1], Expire)
+
+
+async def test_validator_that_is_no_member_shows_no_clock() -> None:
+    """A learner before its change, or who was removed: its entries would be refused one after the other."""
+    _, (member, *_) = village()
+    member.validator_id = ValidatorId("validator-9")
+    await turns([member], 100)
+    assert member.proposed == 0
+
+
+async def test_member_whose_clock_is_behind_shows_it_too() -> None:
+    """Operators row 9: otherwise nobody could tell that it is off."""
+    world, members = village()
+    members[2].clock.jump(-30)
+    await turns(members, 70)
+    assert world.ledger.clock(members[2].validator_id) > 0
+    assert members[2].proposed == 2

@@ -1,6 +1,6 @@
 """The validators' ledger over our internal gRPC service: any validator will do; one that fails is asked last."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -91,12 +91,17 @@ class GrpcLedger(Ledger):
             )
         raise Unreachable("SN-M310", f"no validator took the records: {'; '.join(failures)}")
 
-    async def watch_outcomes(self, after: int) -> AsyncIterator[Outcome]:
+    async def watch_outcomes(
+        self, after: int, opened: Callable[[], None] | None = None
+    ) -> AsyncIterator[Outcome]:
         """Follow the feed of one validator; when it breaks, the next call asks another one."""
         target = self._targets[0]
         request = ledger_pb2.StreamOutcomesRequest(after_sequence=after)
         call = self._stub(target).StreamOutcomes(request)
         try:
+            await call.initial_metadata()
+            if opened is not None and not call.done():
+                opened()
             async for message in call:
                 try:
                     outcome = decode_outcome(message)

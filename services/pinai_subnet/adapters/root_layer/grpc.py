@@ -1,5 +1,6 @@
 """RootLayer over gRPC, the development one or a remote one (wire-contract 2.4, 3.10). Retries nothing: callers do."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -7,7 +8,7 @@ import grpc
 import httpx
 
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
-from pinai_subnet.ports.root_layer import IntentPage, ItemResult, RootLayer, SignedBatch
+from pinai_subnet.ports.root_layer import IntentPage, ItemResult, OutOfFunds, RootLayer, SignedBatch
 from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.errors import InvalidInput
@@ -69,6 +70,10 @@ _FINAL = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+_NO_FUNDS = re.compile(
+    r"SN-S045|INSUFFICIENT_(?:GAS|BALANCE)|insufficient (?:funds|balance|gas)", re.IGNORECASE
+)
+"""Our own code, and the words in which chains say it."""
 _IDENTITY = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 R = TypeVar("R")
@@ -193,6 +198,9 @@ class GrpcRootLayer(RootLayer):
                 f"{self._target} gave {len(answer.results)} results for the {len(batch.items)} items of epoch "
                 f"{batch.epoch}; expected one per item ({answer.msg!r})",
             )
+        for ack in answer.results:
+            if not ack.ok and _NO_FUNDS.search(ack.msg):
+                raise OutOfFunds("SN-S075", f"{self._target} epoch {batch.epoch}: {ack.msg}")
         return tuple(
             ItemResult(
                 ok=ack.ok,
@@ -258,6 +266,8 @@ class GrpcRootLayer(RootLayer):
     ) -> DependencyError:
         status, details = exc.code(), exc.details() or "no details"
         text = f"{self._target} {name}: {status.name} {details}"
+        if _NO_FUNDS.search(details):
+            return OutOfFunds("SN-S075", text)
         if status in final:
             return Refused("SN-S071", text)
         # A wrong clock or a key not yet known is mended outside and the repeated call then works: never final.

@@ -55,8 +55,9 @@ class FileSigningRecord(SigningRecord):
     ) -> None:
         """Open or create the store of this key.
 
-        Raises `Damaged` SN-K103 when the file is not intact and `Refused` SN-K104 when it is another key's or another
-        process has it open. `keep` epochs can be repeated after a compaction, which happens above `compact_above`.
+        Raises `Damaged` SN-K103 when the file is not intact, `Refused` SN-K104 when it is another key's or another
+        process has it open, and SN-K106 when a newer build wrote it. `keep` epochs can be repeated after a compaction,
+        which happens above `compact_above`.
         """
         self._path = path
         self._address = address
@@ -158,6 +159,11 @@ class FileSigningRecord(SigningRecord):
         if len(header) != HEADER_SIZE:
             raise Damaged("SN-K103", f"{self._path}: the header is cut off")
         magic, address, crc = _HEADER.unpack(header)
+        if magic[:-1] == _MAGIC[:-1] and magic > _MAGIC:
+            raise Refused(
+                "SN-K106",
+                f"{self._path} has format {magic[-1:].decode('ascii', 'replace')}; this build reads format 1",
+            )
         if magic != _MAGIC or crc != zlib.crc32(header[: -_CRC.size]):
             raise Damaged("SN-K103", f"{self._path}: the header is damaged")
         if address != address_bytes(self._address):
@@ -231,8 +237,10 @@ class FileSigningRecord(SigningRecord):
 def carry_over(path: Path, *, former: Address, address: Address) -> None:
     """Give the store of a rotated key to the new one: what was signed under the former stays signed.
 
-    Raises as `FileSigningRecord`, also while a process has the store open.
+    Repeating it is harmless. Raises as `FileSigningRecord`, also while a process has the store open.
     """
+    if path.read_bytes()[:HEADER_SIZE] == _header(address):
+        return
     record = FileSigningRecord(path, address=former)
     try:
         _write_new(path, _header(address) + path.read_bytes()[HEADER_SIZE:])

@@ -206,6 +206,13 @@ class Script(Handler):
             raise TaskFailed(
                 "SN-M535", f"{command[0]} {how}: {complaint}".rstrip(": ")[:1000], usage=usage
             )
+        if not output.data:
+            # An empty result cannot be told from one that got lost: validators refuse it (SN-V063), whoever sends it.
+            raise TaskFailed(
+                "SN-M538",
+                f"{command[0]} ended well but wrote nothing, and an empty result is none",
+                usage=usage,
+            )
         account = {"command": list(command), "limits": asdict(self._limits), **verdict}
         return Result(
             data=output.data,

@@ -1,12 +1,13 @@
 """RootLayer over HTTP: the protocol's calls as proto3 JSON (wire-contract 2.1), and read endpoints of our own."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict, Parse, ParseDict, ParseError
 from google.protobuf.message import Message
+from pydantic import BaseModel, Field
 
 from pinai_subnet.protocol.errors import InvalidInput, SubnetError
 from pinai_subnet.rootlayer.api.endpoint import Endpoint
@@ -14,6 +15,7 @@ from pinai_subnet.rootlayer.api.grpc import HealthAnswers
 from pinai_subnet.rootlayer.api.reading import add_reading
 from pinai_subnet.rootlayer.api.schemas import Schema, message_schema, query_parameters
 from pinai_subnet.rootlayer.authentication import HeaderVerifier
+from pinai_subnet.rootlayer.funds import Funds
 from pinai_subnet.rootlayer.service import RootLayerService
 from pinai_subnet.runtime.health import Health
 from pinai_subnet.runtime.problems import ProblemDetails
@@ -74,6 +76,8 @@ def add_routes(
     _add_queries(app, endpoint)
     add_reading(app, service, problem=_PROBLEM)
     _add_sets(app, service)
+    if service.funds.limited:
+        _add_funds(app, service.funds)
     _add_health(app, health, answers)
 
 
@@ -221,6 +225,27 @@ def _add_sets(app: FastAPI, service: RootLayerService) -> None:
     path = "/api/v1/validator-sets"
     app.add_api_route(path, follow_sets, methods=["POST"], summary="Follow signed set changes")
     app.add_api_route(path, list_sets, methods=["GET"], summary="List the validator sets")
+
+
+class _Deposit(BaseModel):
+    """What is put into the settlement account."""
+
+    batches: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+def _add_funds(app: FastAPI, funds: Funds) -> None:
+    """Show and fill the settlement account of this development RootLayer."""
+
+    async def balance() -> dict[str, int | None]:
+        return {"batches": funds.batches}
+
+    async def deposit(body: _Deposit) -> dict[str, int | None]:
+        funds.add(body.batches)
+        return {"batches": funds.batches}
+
+    path = "/api/v1/balance"
+    app.add_api_route(path, balance, methods=["GET"], summary="Show what settlement can pay for")
+    app.add_api_route(path, deposit, methods=["POST"], summary="Let settlement pay for more")
 
 
 def _add_health(app: FastAPI, health: Health, answers: HealthAnswers) -> None:

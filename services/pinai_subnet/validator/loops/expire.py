@@ -1,7 +1,8 @@
 """Expire: every validator shows its clock when time matters, so that everything reaches an end (known defect L15).
 
 The ledger ends things by a time that a majority of clocks has reached. A member that owes nothing else proposes an
-`Expire` for that alone: once when its own clock passes a moment at which something is due, and once a minute otherwise.
+`Expire` for that alone: once when its own clock passes a moment at which something is due, and once a minute otherwise,
+so that everybody can tell whose clock is off.
 """
 
 from pinai_subnet.runtime.clock import Clock
@@ -32,8 +33,11 @@ class ExpireOverdue:
         return False
 
     def _owed(self, ledger: Ledger, now_ms: int) -> bool:
+        if ledger.proposer(self._replica.validator_id) is None:
+            # Its clock does not count: it has not joined yet, or is removed.
+            return False
         shown_ms = ledger.clock(self._replica.validator_id)
-        if now_ms - max(ledger.now_ms, shown_ms) > IDLE_TICK_MS:
+        if now_ms - shown_ms > IDLE_TICK_MS:
             return True
         due_ms = _next_due(ledger)
         if due_ms is None:

@@ -61,8 +61,6 @@ class FollowSet:
         group = {peer.id: peer for peer in status.peers}
         if wanted.approved is not None and await self._prepare(wanted.approved, group):
             return True
-        if wanted.version == 1:
-            return False
         for change in self._steps(wanted, group):
             await self._replication.change(change, timeout_seconds=_CHANGE_SECONDS)
             if change.member_id != self._replica.validator_id:
@@ -100,7 +98,8 @@ class FollowSet:
 
     def _steps(self, wanted: _Wanted, group: dict[str, PeerStatus]) -> Iterator[GroupChange]:
         me = self._replica.validator_id
-        for member, former in wanted.members:
+        # The first set is the configuration's business; only who came for a change that was withdrawn has to go.
+        for member, former in wanted.members if wanted.version > 1 else ():
             known = group.get(member.id)
             peer = _peer(member, former)
             if known is None and member.id != me:
@@ -113,7 +112,10 @@ class FollowSet:
         if wanted.approved is not None:
             names.add(wanted.approved.change.member.id)
         # The leader itself goes last: it must see the others through.
-        leaving = sorted({*group, me} - names, key=lambda name: (name == me, name))
+        gone = {*group, me} - names
+        if wanted.version == 1:
+            gone = {name for name in gone & group.keys() if group[name].role == "learner"}
+        leaving = sorted(gone, key=lambda name: (name == me, name))
         self._leaving = {name: self._leaving.get(name, self._clock.monotonic()) for name in leaving}
         for name in leaving:
             waited = self._clock.monotonic() - self._leaving[name]

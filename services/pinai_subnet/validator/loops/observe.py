@@ -12,6 +12,7 @@ from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.feed import EventFeed
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.metrics import ValidatorMetrics
+from pinai_subnet.validator.peer_clocks import PeerClocks
 from pinai_subnet.validator.replica import Replica
 
 _CLOCK_LIMIT_SECONDS = 2.0
@@ -25,6 +26,7 @@ class Observer:
         *,
         replica: Replica,
         feed: EventFeed,
+        clocks: PeerClocks,
         clock: Clock,
         metrics: ValidatorMetrics,
         every_seconds: float = 0.1,
@@ -32,6 +34,7 @@ class Observer:
         """Wake every loop when leadership changes: the new leader takes over what is due."""
         self._replica = replica
         self._feed = feed
+        self._clocks = clocks
         self._clock = clock
         self._metrics = metrics
         self._every_seconds = every_seconds
@@ -65,6 +68,9 @@ class Observer:
         for peer in status.peers:
             if peer.lag is not None:
                 metrics.peer_lag.set(peer.lag, peer=peer.id)
+            offset = self._clocks.offset_seconds(peer.id)
+            if offset is not None:
+                metrics.peer_clock.set(offset, peer=peer.id)
         self._replica.read(self._measure_ledger)
 
     def _measure_ledger(self, ledger: Ledger) -> None:

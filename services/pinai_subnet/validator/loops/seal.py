@@ -72,5 +72,5 @@ class SealEpochs:
         return self._patience.over(oldest, _TAKE_OVER_SECONDS + before * _STEP_SECONDS)
 
     def _sealable(self, ledger: Ledger) -> tuple[int, list[ReportKey], int]:
-        open_epochs = sum(1 for epoch in ledger.epochs() if epoch.final_at_ms is None)
-        return ledger.next_epoch, list(ledger.sealable(self._max_items)), open_epochs
+        keys = list(ledger.sealable(self._max_items))
+        return ledger.next_epoch, keys, ledger.open_epoch_count()

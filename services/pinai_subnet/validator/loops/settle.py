@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pinai_subnet.ports.errors import Refused, Unreachable
-from pinai_subnet.ports.root_layer import ItemResult, RootLayer, SignedBatch
+from pinai_subnet.ports.root_layer import ItemResult, OutOfFunds, RootLayer, SignedBatch
 from pinai_subnet.protocol.errors import WrongState
 from pinai_subnet.protocol.quorum import signer_bitmap
 from pinai_subnet.runtime.clock import Clock
@@ -23,6 +23,7 @@ from pinai_subnet.validator.loops.rota import Patience, place
 from pinai_subnet.validator.metrics import ValidatorMetrics
 from pinai_subnet.validator.records import EpochState
 from pinai_subnet.validator.replica import Replica
+from pinai_subnet.validator.settlement_pause import SettlementPause
 
 _TAKE_OVER_SECONDS = 10.0
 """How long a follower waits for somebody's word on a final epoch before it asks RootLayer itself."""
@@ -42,6 +43,7 @@ class SettleEpochs:
         early_attempts: int,
         clock: Clock,
         progress: Progress,
+        pause: SettlementPause,
         metrics: ValidatorMetrics,
     ) -> None:
         """Say how often what RootLayer refuses is sent before it ends as refused, with RootLayer's words.
@@ -54,6 +56,7 @@ class SettleEpochs:
         self._refused_attempts = refused_attempts
         self._early_attempts = early_attempts
         self._progress = progress
+        self._pause = pause
         self._metrics = metrics
         self._refusals: dict[int, int] = {}
         self._announced = 1
@@ -67,10 +70,14 @@ class SettleEpochs:
         batch, waiting = self._replica.read(self._next_batch)
         self._progress.set_pending(waiting)
         if batch is None:
+            # Epochs that others settled meanwhile leave their counts behind.
             self._refusals.clear()
+            self._early.clear()
+            self._paid()
             return False
         await self._announce_sets(batch.epoch)
         results = await self._submit(batch)
+        self._paid()
         if len(results) != len(batch.items):
             raise Refused(
                 "SN-V098",
@@ -90,6 +97,9 @@ class SettleEpochs:
     async def _submit(self, batch: SignedBatch) -> Sequence[ItemResult]:
         try:
             return await self._root_layer.submit_batch(batch)
+        except OutOfFunds as exc:
+            self._unpaid(exc)
+            raise
         except Refused as exc:
             count = self._refusals.get(batch.epoch, 0) + 1
             self._refusals[batch.epoch] = count
@@ -104,6 +114,21 @@ class SettleEpochs:
                 attempts=count,
             )
             return [ItemResult(ok=False, message=str(exc), receipt_id="")] * len(batch.items)
+
+    def _unpaid(self, error: OutOfFunds) -> None:
+        """Wait for funds: that is neither a refusal of the batch nor a standstill of this validator."""
+        if self._pause.reason is None:
+            self._log.error("settlement_paused", code=error.code, reason=error.message)
+        self._pause.reason = error.message
+        self._progress.set_pending(0)
+        self._metrics.settlement_retries.add()
+        self._metrics.settlement_paused.set(1)
+
+    def _paid(self) -> None:
+        if self._pause.reason is not None:
+            self._log.info("settlement_resumed")
+        self._pause.reason = None
+        self._metrics.settlement_paused.set(0)
 
     def _wait_for_early_items(self, batch: SignedBatch, results: Sequence[ItemResult]) -> None:
         """Raise `Unreachable` SN-S074 for another attempt where RootLayer may take a refused item later."""

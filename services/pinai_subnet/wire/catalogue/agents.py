@@ -37,9 +37,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-M506",
         title="Agent at capacity",
-        cause="As many tasks are running and waiting as the agent takes, so it declined another.",
+        cause="As many tasks are running and waiting as the agent takes, or as many finished reports wait for a "
+        "validator, so it declined another.",
         remedy="Nothing to do: the runner-up gets the task. Raise limits.capacity or "
-        "limits.backlog in agent.yaml, or run more agents, if it happens often.",
+        "limits.backlog in agent.yaml, or run more agents, if it happens often; if reports wait, see that "
+        "the agent reaches a validator.",
     ),
     Entry(
         code="SN-M510",
@@ -147,5 +149,12 @@ ENTRIES: tuple[Entry, ...] = (
         "did: something killed it, for instance the command itself or the system for want of memory.",
         remedy="The message holds its status (a negative one is a signal); look at the host's "
         "memory and at what the command does, then send the intent again.",
+    ),
+    Entry(
+        code="SN-M538",
+        title="Command wrote nothing",
+        cause="The command ended with status 0 and an empty standard output. A successful report needs a result: an "
+        "empty one cannot be told from one that got lost, and the shipped policy refuses it (SN-V063).",
+        remedy='Let the command say what it found, for example ["grep", "-c", "x"] instead of ["grep", "-q", "x"].',
     ),
 )

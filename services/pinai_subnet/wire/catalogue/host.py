@@ -132,4 +132,16 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Work is pending and none of it moved for too long.",
         remedy="Read the other reasons of the health report and the log; restart the process if nothing else is wrong.",
     ),
+    Entry(
+        code="SN-H050",
+        title="A validator's clock is a little off",
+        cause="Its clock and this host's are more than 0.2 s apart; one of the two is wrong.",
+        remedy="Let NTP set the clocks of both hosts, e.g. `timedatectl set-ntp true`.",
+    ),
+    Entry(
+        code="SN-H051",
+        title="A validator's clock is wrong",
+        cause="Its clock and this host's are more than 2 s apart: deadlines and signed requests are judged wrongly.",
+        remedy="Let NTP set the clocks of both hosts, e.g. `timedatectl set-ntp true`.",
+    ),
 )

@@ -65,6 +65,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Start each validator once, with its own data directory and key.",
     ),
     Entry(
+        code="SN-K106",
+        title="The signing record has a newer format",
+        cause="A newer build wrote the file of signed epochs; nothing was changed.",
+        remedy="Start the build that wrote it. Never delete the file to make an older build start.",
+    ),
+    Entry(
         code="SN-K105",
         title="The signing record cannot be written",
         cause="The disk did not take the entry, so nothing was signed.",

@@ -263,6 +263,14 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Nothing; the intent is served.",
     ),
     Entry(
+        code="SN-M208",
+        title="The agent had no capacity",
+        cause="The agent gave the task back because it was full (SN-M506) or had no room on its disk (SN-H011). "
+        "That is not held against it: it stays away from this intent while others bid, and counts again when "
+        "there is nobody else.",
+        remedy="Nothing if it passes; otherwise raise limits.capacity in agent.yaml or add agents.",
+    ),
+    Entry(
         code="SN-M301",
         title="No acceptable bid",
         cause="Nobody made an acceptable bid before the intent could no longer be assigned.",

@@ -112,6 +112,13 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Send AGENT_STATUS_ACTIVE, AGENT_STATUS_INACTIVE or AGENT_STATUS_UNHEALTHY.",
     ),
     Entry(
+        code="SN-N206",
+        title="Too many calls at the registry",
+        cause="This signer, or the unsigned callers of this address together, called more often than "
+        "`limits.calls_per_second` in registry.yaml allows.",
+        remedy="Wait as long as the message says. Sign requests: then no neighbour uses up your share.",
+    ),
+    Entry(
         code="SN-N210",
         title="Registry entry needs a signature",
         cause="The entry is bound to a key and the request is unsigned, or this registry takes "

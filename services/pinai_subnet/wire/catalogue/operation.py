@@ -125,6 +125,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Run it on the host of a validator.",
     ),
     Entry(
+        code="SN-K023",
+        title="the key here is not this validator's",
+        cause="The validator's variable in this .env holds another key than the one in the set, e.g. an older one.",
+        remedy="Put the validator's present key there, or run the command where that key is.",
+    ),
+    Entry(
         code="SN-N408",
         title="the effect of a command was not seen in time",
         cause="The change was sent, but the running network does not show it yet.",

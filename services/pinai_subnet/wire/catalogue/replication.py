@@ -307,6 +307,21 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Check the peer's process, its endpoint in network.yaml and the network between.",
     ),
     Entry(
+        code="SN-R050",
+        title="Peer's build is too far from this one",
+        cause=(
+            "The two validators' ledger rules differ so much that they would come to different "
+            "states from one log."
+        ),
+        remedy="Upgrade the older one; go through the releases in between, one validator at a time.",
+    ),
+    Entry(
+        code="SN-R051",
+        title="Peer of another chain or contract",
+        cause="The two validators' network files name another chain id or other contracts.",
+        remedy="Compare `chain` in both network.yaml files and .env with `subnetctl status`.",
+    ),
+    Entry(
         code="SN-R060",
         title="This change of the membership is not possible",
         cause=(

@@ -279,6 +279,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Close unused subscriptions or raise streams.max_subscribers in rootlayer.yaml.",
     ),
     Entry(
+        code="SN-S045",
+        title="The settlement account has no funds",
+        cause="This development RootLayer was given a balance (`settlement.balance_batches`), and it is used up.",
+        remedy='POST {"batches": 100} to its /api/v1/balance; what was refused is taken when it is sent again.',
+    ),
+    Entry(
         code="SN-S062",
         title="RootLayer is stopping",
         cause="The process is shutting down and ends its streams.",
@@ -321,6 +327,14 @@ ENTRIES: tuple[Entry, ...] = (
         "its own time, after an outage too.",
         remedy="Nothing while the matcher runs: the batch is sent again. If it goes on, start the matcher and look "
         "for `root_layer_refused_assignment` in its log.",
+    ),
+    Entry(
+        code="SN-S075",
+        title="Settlement waits for funds",
+        cause="RootLayer says that the settlement account has no funds (gas, balance). Intents become final all the "
+        "same; their batches wait in the log, in order.",
+        remedy="Fund the settlement account. Validators try again by themselves, every `settle.retry_max_seconds` at "
+        "the latest; `subnetctl status` and `subnet_validator_settlement_backlog_epochs` show what waits.",
     ),
     Entry(
         code="SN-S054",

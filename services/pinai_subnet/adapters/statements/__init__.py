@@ -1,0 +1,1 @@
+"""Adapters of `ports.statements`: one file per technology."""

@@ -1,0 +1,146 @@
+"""Which tests show each row of bad input that replication and its neighbours answer for: all of them exist.
+
+The rows are those of the operators' design page, section 2. A row is added here together with its tests.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+ROWS: dict[int, dict[str, tuple[str, ...]]] = {
+    10: {
+        "unit/runtime/test_disk.py": (
+            "test_less_free_than_the_wanted_part_is_warned_of_with_both_figures",
+            "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of",
+        ),
+        "unit/validator/test_health_and_registration.py": (
+            "test_the_log_is_paused_below_the_floor_and_resumed_with_clear_room",
+            "test_a_validator_that_only_reads_gives_that_as_its_one_reason_and_stays_alive",
+        ),
+        "unit/validator/test_signing_duty.py": (
+            "test_without_room_nothing_is_remembered_or_signed_until_there_is_some",
+            "test_a_disk_that_runs_full_under_the_record_delays_the_signature_and_loses_no_epoch",
+        ),
+        "integration/consensus/test_full_disk.py": (
+            "test_a_leader_that_pauses_hands_over_refuses_for_now_and_catches_up",
+            "test_a_disk_that_runs_full_under_the_log_costs_nothing_that_was_acknowledged",
+        ),
+        "integration/bootstrap/test_full_disk.py": (
+            "test_a_registry_without_room_refuses_and_forgets_nobody_it_has_answered",
+            "test_a_rootlayer_without_room_refuses_and_keeps_every_intent_it_took",
+            "test_a_matcher_without_room_refuses_bids_and_goes_on_by_itself",
+            "test_an_agent_without_room_declines_new_tasks_and_reports_what_it_took_when_it_can",
+        ),
+        "e2e/test_full_disk.py": (
+            "test_validators_on_a_full_disk_only_read_and_go_on_without_a_restart",
+        ),
+    },
+    24: {
+        "unit/consensus/test_journal_damage.py": (
+            "test_flipped_bit_anywhere_is_an_error_or_the_true_entries",
+            "test_truncated_newest_segment_is_cut_to_whole_entries_and_older_ones_refused",
+            "test_zeroed_page_inside_the_log_is_refused",
+            "test_missing_meta_is_an_error_and_never_term_zero",
+        ),
+        "unit/consensus/test_snapshot.py": ("test_flipped_bit_or_truncation_anywhere_is_an_error",),
+        "unit/adapters/test_file_signing_record.py": (
+            "test_a_flipped_bit_anywhere_is_never_believed",
+            "test_every_truncation_keeps_all_whole_records",
+            "test_a_zeroed_stretch_between_records_is_refused",
+        ),
+        "integration/runtime/test_sqlite.py": (
+            "test_a_flipped_bit_anywhere_in_a_file_that_was_closed_is_refused",
+            "test_lost_pages_in_every_region_are_refused_or_change_no_value",
+            "test_damage_that_is_met_while_running_is_a_coded_error",
+        ),
+        "integration/bootstrap/test_damaged_files.py": (
+            "test_a_damaged_file_is_named_with_a_code_and_left_as_it_is",
+        ),
+    },
+    32: {
+        "integration/validator/test_life_of_a_report.py": (
+            "test_without_funds_settlement_waits_says_so_and_goes_on_by_itself",
+        ),
+        "integration/rootlayer/test_funds.py": (
+            "test_an_empty_account_refuses_new_batches_repeats_old_answers_and_pays_after_a_deposit",
+            "test_the_words_of_chains_are_understood",
+        ),
+    },
+    33: {
+        "e2e/test_hostile_input.py": (
+            "test_malformed_messages_on_every_rpc_get_a_coded_answer",
+            "test_malformed_bodies_on_every_http_route_get_a_coded_answer",
+            "test_oversized_messages_are_refused_on_every_grpc_server",
+            "test_oversized_bodies_are_refused_on_every_http_server",
+            "test_random_bytes_on_every_port_stop_nobody",
+        ),
+        "e2e/test_bad_members.py": ("test_oversized_and_hostile_content_is_refused_by_its_size",),
+        "integration/runtime/test_floods.py": (
+            "test_a_message_that_grows_when_it_is_unpacked_is_refused_by_its_real_size",
+            "test_silent_grpc_connections_are_bounded_and_time_out",
+            "test_silent_http_connections_are_bounded_and_time_out",
+        ),
+        "integration/matcher/test_bid_flood.py": (
+            "test_a_hundred_thousand_bids_cost_what_a_hundred_cost",
+        ),
+        "integration/registry/test_registry_process.py": (
+            "test_a_flood_meets_a_limit_per_address_and_signers_have_their_own",
+        ),
+        "integration/validator/test_published_services.py": (
+            "test_rates_are_counted_per_signer_and_allow_bursts",
+        ),
+        "unit/matcher/test_small_parts.py": ("test_callers_are_limited_one_by_one",),
+        "integration/validator/test_slow_readers.py": (
+            "test_followers_that_read_nothing_hold_up_nobody_and_cost_bounded_memory",
+        ),
+        "integration/matcher/test_bidding.py": (
+            "test_a_listener_that_falls_behind_hears_everything_open_again",
+        ),
+        "unit/rootlayer/test_subscriptions.py": (
+            "test_a_listener_that_falls_behind_is_told_and_let_go_while_others_go_on",
+        ),
+        "fuzz/test_ports.py": (
+            "test_no_grpc_message_breaks_a_method",
+            "test_no_http_request_breaks_a_validator",
+        ),
+        "fuzz/test_surfaces.py": ("test_random_bytes_are_refused_with_a_code_or_taken",),
+    },
+    36: {
+        "unit/runtime/test_log_volume.py": (
+            "test_the_first_line_passes_and_a_count_follows_when_the_interval_is_over",
+            "test_who_varies_a_field_meets_the_limit_of_the_event_and_memory_stays_bounded",
+            "test_every_process_holds_back_its_own_and_its_libraries_repeats",
+            "test_a_process_keeps_so_many_files_of_such_a_size_and_loses_no_line",
+        ),
+    },
+}
+"""Row -> file -> tests."""
+
+
+@cache
+def functions_of(file: str) -> frozenset[str]:
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    return frozenset(
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_test_of_a_row_exists(row: int) -> None:
+    missing = [
+        f"{file}::{name}"
+        for file, names in ROWS[row].items()
+        for name in names
+        if not (TESTS / file).is_file() or name not in functions_of(file)
+    ]
+    assert missing == []
+
+
+def test_every_row_has_tests_and_none_twice() -> None:
+    for files in ROWS.values():
+        assert files
+        assert all(names and len(set(names)) == len(names) for names in files.values())
