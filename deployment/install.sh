@@ -18,15 +18,15 @@ fail() { printf '%s %s\n  where: %s\n  fix:   %s\n' "$1" "$2" "$3" "$4" >&2; exi
 
 cd "$source"
 [[ -f SHA256SUMS && -f manifest.json ]] ||
-  fail SN-H054 "SHA256SUMS or manifest.json is missing: this is not a whole distribution" "$source" "unpack it again"
+  fail SN-H064 "SHA256SUMS or manifest.json is missing: this is not a whole distribution" "$source" "unpack it again"
 while read -r sum name; do
-  [[ -f $name ]] || fail SN-H054 "$name is missing" "$source/$name" "unpack the distribution again"
+  [[ -f $name ]] || fail SN-H064 "$name is missing" "$source/$name" "unpack the distribution again"
   [[ $(sha256sum <"$name") == "$sum "* ]] && continue
   if [[ -f .env && $name == @(config|docker)/* ]]; then
     echo "$name was changed here; kept"
     continue
   fi
-  fail SN-H054 "$name is corrupt: its checksum is not the one in SHA256SUMS" "$source/$name" \
+  fail SN-H064 "$name is corrupt: its checksum is not the one in SHA256SUMS" "$source/$name" \
     "copy the distribution again and compare it with its .sha256 file"
 done <SHA256SUMS
 echo "checksums: $(wc -l <SHA256SUMS) files compared"
@@ -38,15 +38,15 @@ case $(uname -m) in
   *) here=$(uname -m) ;;
 esac
 [[ $(value architecture) == "$here" ]] ||
-  fail SN-H053 "this distribution is for $(value architecture), this host is $here" "$source/manifest.json" \
+  fail SN-H063 "this distribution is for $(value architecture), this host is $here" "$source/manifest.json" \
     "take the distribution for $here"
 command -v docker >/dev/null && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 ||
-  fail SN-H050 "Docker with Compose v2 is missing, not running, or not open to $(id -un)" "docker info" \
+  fail SN-H060 "Docker with Compose v2 is missing, not running, or not open to $(id -un)" "docker info" \
     "install it: https://docs.docker.com/engine/install/, then: sudo usermod -aG docker $(id -un)"
 
 gzip -dc image.tar.gz | docker load --quiet >/dev/null
 [[ $(docker image inspect --format '{{.Id}}' "$(value image)") == "$(value image_id)" ]] ||
-  fail SN-H054 "the engine loaded another image than the manifest names" "$source/image.tar.gz" "copy the distribution again"
+  fail SN-H064 "the engine loaded another image than the manifest names" "$source/image.tar.gz" "copy the distribution again"
 echo "image: $(value image) $(value version) ($(value commit))"
 
 place() { # place FILE…: new files are put in place; those that an operator may have changed are never overwritten

@@ -64,22 +64,22 @@ compose() { docker compose --env-file /dev/null --file "$compose_file" "$@"; }
 
 check_engine() {
   if ! command -v docker >/dev/null; then
-    problem SN-H050 "Docker is not installed" "PATH" "install Docker: https://docs.docker.com/engine/install/"
+    problem SN-H060 "Docker is not installed" "PATH" "install Docker: https://docs.docker.com/engine/install/"
   elif ! docker info >/dev/null 2>&1; then
     if docker info 2>&1 | grep -qi "permission denied"; then
-      problem SN-H050 "$(id -un) may not use the container engine" "the engine's socket" \
+      problem SN-H060 "$(id -un) may not use the container engine" "the engine's socket" \
         "sudo usermod -aG docker $(id -un), then log in again"
     else
-      problem SN-H050 "the container engine does not answer" "the engine's socket" "sudo systemctl start docker"
+      problem SN-H060 "the container engine does not answer" "the engine's socket" "sudo systemctl start docker"
     fi
   else
     local engine compose_version
     engine=$(docker version --format '{{.Server.Version}}')
     compose_version=$(docker compose version --short 2>/dev/null || echo none)
     older "$engine" 20.10 &&
-      problem SN-H050 "Docker $engine is too old; expected 20.10 or newer" "docker version" "upgrade Docker"
+      problem SN-H060 "Docker $engine is too old; expected 20.10 or newer" "docker version" "upgrade Docker"
     [[ $compose_version != none ]] && ! older "${compose_version#v}" 2.20 ||
-      problem SN-H050 "Compose is $compose_version; expected 2.20 or newer" "docker compose version" \
+      problem SN-H060 "Compose is $compose_version; expected 2.20 or newer" "docker compose version" \
         "install the Compose plugin: https://docs.docker.com/compose/install/"
   fi
   refuse_if_problems
@@ -92,12 +92,12 @@ older() { # older VERSION THAN
 check_image() {
   local found expected
   if ! found=$(docker image inspect --format '{{.Architecture}}' "$image" 2>/dev/null); then
-    problem SN-H053 "the image $image is not here" "docker images" \
+    problem SN-H063 "the image $image is not here" "docker images" \
       "./install.sh of a distribution loads it; from source: make build image"
   else
     expected=$(docker version --format '{{.Server.Arch}}')
     [[ $found == "$expected" ]] ||
-      problem SN-H053 "the image is for $found, this engine runs $expected" "docker image inspect $image" \
+      problem SN-H063 "the image is for $found, this engine runs $expected" "docker image inspect $image" \
         "take the distribution for $expected"
   fi
   refuse_if_problems
@@ -156,7 +156,7 @@ check_network() {
   local wanted=${SUBNET_CIDR:-172.28.0.0/16} mine=${NETWORK_NAME:-subnet-network} name range
   while read -r name range; do
     [[ $name == "$mine" || -z $range || $range == *:* ]] && continue
-    overlap "$wanted" "$range" && problem SN-H051 "the network's range $wanted overlaps with $range of $name" \
+    overlap "$wanted" "$range" && problem SN-H061 "the network's range $wanted overlaps with $range of $name" \
       "SUBNET_CIDR in $home/.env" "set SUBNET_CIDR=$(free_range)"
   done < <(ranges)
   return 0
@@ -334,7 +334,7 @@ trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
   init | up | down | restart | fix-perms)
     exec 9>"$home/.deploy.lock"
-    flock --nonblock 9 || { problem SN-H052 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
+    flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
 esac
 case ${verb:-up} in

@@ -129,7 +129,7 @@ def test_a_flipped_byte_is_refused_with_the_name_of_the_file(
         (copy / name).write_bytes(content)
         done = run("./install.sh", cwd=copy)
         assert done.returncode == 78
-        assert f"SN-H054 {name} is corrupt" in done.stderr
+        assert f"SN-H064 {name} is corrupt" in done.stderr
         assert "fix:" in done.stderr
         shutil.copy(distribution / name, copy / name)
 
@@ -147,7 +147,7 @@ def test_a_distribution_for_another_processor_is_refused(
     (copy / "SHA256SUMS").write_text(sums.stdout)
     done = run("./install.sh", cwd=copy)
     assert done.returncode == 78
-    assert "SN-H053 this distribution is for riscv64" in done.stderr
+    assert "SN-H063 this distribution is for riscv64" in done.stderr
 
 
 def test_without_keys_the_first_step_is_named(distribution: Path, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_an_overlapping_network_is_named_with_a_free_range(deployment: Path) -> 
     finally:
         docker("network", "rm", "pinai-overlap", check=False)
     assert done.returncode == 78
-    assert "SN-H051" in done.stderr
+    assert "SN-H061" in done.stderr
     assert "of pinai-overlap" in done.stderr
     assert "set SUBNET_CIDR=172." in done.stderr
 
@@ -288,7 +288,7 @@ def test_a_second_operator_is_told_to_wait(deployment: Path) -> None:
         os.killpg(holder.pid, 15)
         holder.wait()
     assert done.returncode == 75
-    assert "SN-H052" in done.stderr
+    assert "SN-H062" in done.stderr
 
 
 def test_a_dry_run_changes_nothing(deployment: Path) -> None:
