@@ -102,6 +102,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "validator/command_items.py:maxsize": (
         _LIMITS_V + "test_decoded_texts_are_remembered_up_to_a_number",
     ),
+    "validator/marks.py:_KEPT": (
+        _LIMITS_V + "test_the_newest_marks_of_the_state_are_kept_and_no_more",
+    ),
+    "validator/peer_clocks.py:_SAMPLES": (
+        _LIMITS_V + "test_a_members_times_are_remembered_up_to_a_number",
+    ),
     "validator/internal_api.py:_MAX_STREAMS": (
         "integration/validator/test_slow_readers.py::test_outcome_streams_are_bounded_in_number",
     ),
@@ -287,7 +293,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "consensus/engine.py:_results": ("consensus/options.py:max_pending_requests",),
     "consensus/fence.py:_Memory.claims": ("consensus/fence.py:_REMEMBERED",),
     "consensus/fence.py:_Memory.met": ("consensus/fence.py:_REMEMBERED",),
-    "consensus/fence.py:_refused_since": (_BY_OPERATORS,),
+    "consensus/fence.py:_refused_since": (_MEMBERS,),
     "consensus/group.py:_entries": ("consensus/options.py:compact_after_entries",),
     "consensus/journal.py:_pending": ("consensus/options.py:max_pending_bytes",),
     "consensus/journal.py:_parts": (
@@ -467,6 +473,8 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "validator/loops/settle.py:_refusals": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/settle.py:_early": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/sign.py:_refused": ("validator/loops/sign.py:_MAX_REFUSED",),
+    "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
+    "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/policy.py:PolicyBook.overrides": (_CONFIGURED,),
     "validator/records.py:AssignmentState.times": ("one entry for each stage",),
     "validator/records.py:AssignmentState.verdicts": (_MEMBERS,),
