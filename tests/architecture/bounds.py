@@ -473,7 +473,6 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "validator/loops/settle.py:_refusals": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/settle.py:_early": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/sign.py:_refused": ("validator/loops/sign.py:_MAX_REFUSED",),
-    "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
     "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/policy.py:PolicyBook.overrides": (_CONFIGURED,),
     "validator/records.py:AssignmentState.times": ("one entry for each stage",),
