@@ -17,7 +17,6 @@ _EPOCHS = _LEDGER + "epochs.py::"
 
 LIMITS: dict[str, tuple[str, ...]] = {
     # module:name of the limit -> tests that reach it
-    "validator/marks.py:_KEPT": ("unit/validator/test_backup_file.py::test_marks_are_bounded",),
     "validator/limits.py:max_assignments": (
         _LIMITS_V + "test_ended_assignments_take_a_place_until_they_are_forgotten",
     ),
@@ -437,7 +436,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "runtime/yaml_text.py:Document.problems": (_REQUEST,),
     "runtime/yaml_text.py:_Loader.yaml_implicit_resolvers": (_CONFIGURED,),
     "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
-    "validator/peer_clocks.py:_samples": (_BY_OPERATORS,),
+    "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/archive.py:table assignments": ("validator/archive.py:max_records",),
     "validator/archive.py:table epochs": (
         "validator/archive.py:max_records",
@@ -473,7 +472,6 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "validator/loops/settle.py:_refusals": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/settle.py:_early": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/sign.py:_refused": ("validator/loops/sign.py:_MAX_REFUSED",),
-    "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/policy.py:PolicyBook.overrides": (_CONFIGURED,),
     "validator/records.py:AssignmentState.times": ("one entry for each stage",),
     "validator/records.py:AssignmentState.verdicts": (_MEMBERS,),
