@@ -4,7 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help fuzz setup lock proto format check test demo up down status bench bench-deps bounds chaos clean
+.PHONY: help fuzz setup lock proto format check build image image-report compose-files test test-containers demo up \
+  down status bench bench-deps bounds chaos simulate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,8 @@ setup: $(READY) ## install the locked tool chain and dependencies into .venv
 lock: ## resolve dependencies again and rewrite requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --constraints requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -q -o requirements-build.lock
 
 proto: $(READY) ## regenerate the committed protobuf code
 	@scripts/generate-proto
@@ -33,8 +36,28 @@ check: $(READY) ## format, lint, types, import contracts, generated code is fres
 	$(BIN)/lint-imports
 	scripts/generate-proto --check
 
+build: $(READY) ## freeze the binaries for this architecture into bin/
+	scripts/build
+
+image: ## pack the binaries into pinai-subnet:latest
+	deployment/scripts/build-images.sh
+
+image-report: ## how large the image is, by layer and compressed
+	@scripts/image-report
+
+compose-files: $(READY) ## rewrite the committed Compose files and deployment/config from their one source
+	cp config/*.yaml deployment/config/
+	$(BIN)/subnetctl compose write --kind development --file docker-compose.yml
+	$(BIN)/subnetctl compose write --kind deployment --file deployment/docker/docker-compose.yml
+
 test: $(READY) ## every test that needs no container engine
 	$(BIN)/pytest
+
+test-containers: $(READY) ## build, pack, and test what is shipped on a container engine (started if there is none)
+	@[[ -x bin/subnetctl && -z "$$(git status --porcelain -- services config)" && \
+	  "$$(bin/subnetctl --version)" == *"$$(git rev-parse --short=12 HEAD)"* ]] || scripts/build
+	scripts/with-engine bash -c 'deployment/scripts/build-images.sh && scripts/image-report && \
+	  $(BIN)/pytest tests/containers -m containers -rP $(CONTAINER_TESTS)'
 
 demo: $(READY) ## the whole network on real processes, intents finalised, the leader killed once
 	$(BIN)/subnetctl demo
@@ -69,4 +92,4 @@ simulate: $(READY) ## engines and whole validators under seeded faults: SEEDS=n 
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))
 
 clean: ## remove what setup and the demo made (not the development network's data)
-	rm -rf .venv build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build bin dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

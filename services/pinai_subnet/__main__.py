@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.roles import ROLES
 from pinai_subnet.bootstrap.version import version_text
 
-ROLES = {
-    "registry": "pinai_subnet.bootstrap.registry",
-    "matcher": "pinai_subnet.bootstrap.matcher",
-    "validator": "pinai_subnet.bootstrap.validator",
-    "simple-agent": "pinai_subnet.bootstrap.agent",
-    "rootlayer": "pinai_subnet.bootstrap.rootlayer",
-}
 USAGE_ERROR = 64
 
 
@@ -28,6 +22,13 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
         help="directory of the YAML files (default: config)",
     )
     parser.add_argument("--id", default=None, help="which member this is, e.g. validator-1")
+    parser.add_argument(
+        "--render",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="check the configuration, write it to DIR with its variables filled in, and end",
+    )
     if role == "validator":
         parser.add_argument(
             "--takeover",
@@ -52,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"usage: pinai-subnet {{{'|'.join([*ROLES, 'subnetctl'])}}} …\n")
             return USAGE_ERROR
         role = words.pop(0)
-    # Only the chosen role is imported: a registry does not pay for the validator's libraries.
     if role == "subnetctl":
         return int(importlib.import_module("pinai_subnet.cli.main").main(words))
     options = _role_parser(role).parse_args(words)
@@ -62,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         takeover=getattr(options, "takeover", False),
         rejoin_empty=getattr(options, "rejoin_empty", False),
     )
+    if options.render is not None:
+        rendering = importlib.import_module("pinai_subnet.bootstrap.rendering")
+        return int(rendering.render_role(role, arguments, options.render))
     return int(importlib.import_module(ROLES[role]).main(arguments))
 
 

@@ -17,7 +17,6 @@ _EPOCHS = _LEDGER + "epochs.py::"
 
 LIMITS: dict[str, tuple[str, ...]] = {
     # module:name of the limit -> tests that reach it
-    "validator/marks.py:_KEPT": ("unit/validator/test_backup_file.py::test_marks_are_bounded",),
     "validator/limits.py:max_assignments": (
         _LIMITS_V + "test_ended_assignments_take_a_place_until_they_are_forgotten",
     ),
@@ -101,6 +100,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
     ),
     "validator/command_items.py:maxsize": (
         _LIMITS_V + "test_decoded_texts_are_remembered_up_to_a_number",
+    ),
+    "validator/marks.py:_KEPT": (
+        _LIMITS_V + "test_the_newest_marks_of_the_state_are_kept_and_no_more",
+    ),
+    "validator/peer_clocks.py:_SAMPLES": (
+        _LIMITS_V + "test_a_members_times_are_remembered_up_to_a_number",
     ),
     "validator/internal_api.py:_MAX_STREAMS": (
         "integration/validator/test_slow_readers.py::test_outcome_streams_are_bounded_in_number",
@@ -287,7 +292,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "consensus/engine.py:_results": ("consensus/options.py:max_pending_requests",),
     "consensus/fence.py:_Memory.claims": ("consensus/fence.py:_REMEMBERED",),
     "consensus/fence.py:_Memory.met": ("consensus/fence.py:_REMEMBERED",),
-    "consensus/fence.py:_refused_since": (_BY_OPERATORS,),
+    "consensus/fence.py:_refused_since": (_MEMBERS,),
     "consensus/group.py:_entries": ("consensus/options.py:compact_after_entries",),
     "consensus/journal.py:_pending": ("consensus/options.py:max_pending_bytes",),
     "consensus/journal.py:_parts": (
@@ -431,7 +436,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "runtime/yaml_text.py:Document.problems": (_REQUEST,),
     "runtime/yaml_text.py:_Loader.yaml_implicit_resolvers": (_CONFIGURED,),
     "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
-    "validator/peer_clocks.py:_samples": (_BY_OPERATORS,),
+    "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/archive.py:table assignments": ("validator/archive.py:max_records",),
     "validator/archive.py:table epochs": (
         "validator/archive.py:max_records",

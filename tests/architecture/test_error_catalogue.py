@@ -19,6 +19,9 @@ def codes_in_sources() -> dict[str, str]:
             continue
         for code in CODE.findall(file.read_text(encoding="utf-8")):
             found.setdefault(code, relative)
+    for file in sorted((SOURCES.parents[1] / "deployment").rglob("*.sh")):
+        for code in CODE.findall(file.read_text(encoding="utf-8")):
+            found.setdefault(code, file.name)
     return found
 
 

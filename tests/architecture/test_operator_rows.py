@@ -12,6 +12,35 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 
 ROWS: dict[int, dict[str, tuple[str, ...]]] = {
+    5: {
+        "integration/runtime/test_data_dir.py": (
+            "test_the_same_directory_is_not_used_twice",
+            "test_the_lock_of_a_killed_process_is_free_again",
+        ),
+        "integration/consensus/test_identity.py": (
+            "test_a_copy_on_another_host_is_refused_and_takes_over_when_told_to",
+        ),
+        "unit/consensus/test_fence.py": (
+            "test_a_second_life_is_refused_while_the_first_is_connected",
+            "test_a_claim_ends_the_former_life_also_after_a_restart_of_who_remembers",
+        ),
+        "e2e/test_recovery.py": ("test_a_copied_identity_is_refused_and_takes_over_when_told_to",),
+    },
+    6: {
+        "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
+    },
+    9: {
+        "unit/validator/test_peer_clocks.py": (
+            "test_old_entries_read_again_do_not_make_a_clock_slow",
+            "test_offset_of_every_peer_is_a_metric",
+        ),
+        "unit/validator/test_ledger_time.py": ("test_member_whose_clock_is_behind_shows_it_too",),
+        "unit/cli/test_clocks.py": ("test_bounds_are_those_operators_know",),
+        "e2e/test_bad_members.py": (
+            "test_wrong_clocks_are_warned_of_refused_and_measured",
+            "test_a_callers_wrong_clock_is_told_with_both_times",
+        ),
+    },
     10: {
         "unit/runtime/test_disk.py": (
             "test_less_free_than_the_wanted_part_is_warned_of_with_both_figures",
@@ -39,6 +68,24 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_validators_on_a_full_disk_only_read_and_go_on_without_a_restart",
         ),
     },
+    20: {
+        "e2e/test_bad_members.py": (
+            "test_a_validator_of_another_subnet_cannot_join",
+            "test_a_validator_of_another_chain_cannot_join",
+            "test_a_caller_of_another_subnet_is_told_both",
+        ),
+        "e2e/test_bad_configuration.py": ("test_data_of_another_network_is_left_alone",),
+    },
+    21: {
+        "unit/validator/test_shared_configuration.py": (
+            "test_a_different_network_file_is_seen",
+            "test_a_different_policy_is_seen",
+        ),
+        "e2e/test_bad_members.py": (
+            "test_status_names_who_has_another_configuration",
+            "test_a_healthy_network_has_no_differences",
+        ),
+    },
     24: {
         "unit/consensus/test_journal_damage.py": (
             "test_flipped_bit_anywhere_is_an_error_or_the_true_entries",
@@ -59,6 +106,54 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "integration/bootstrap/test_damaged_files.py": (
             "test_a_damaged_file_is_named_with_a_code_and_left_as_it_is",
+        ),
+    },
+    25: {
+        "integration/runtime/test_sqlite.py": ("test_a_database_of_another_program_is_refused",),
+        "integration/runtime/test_data_dir.py": (
+            "test_a_directory_with_foreign_files_is_not_taken",
+        ),
+        "e2e/test_bad_configuration.py": (
+            "test_data_of_another_network_is_left_alone",
+            "test_data_of_another_node_is_left_alone",
+        ),
+    },
+    26: {
+        "integration/consensus/test_identity.py": (
+            "test_a_member_that_lost_its_directory_comes_back_without_a_vote_when_told_so",
+        ),
+        "unit/consensus/test_fence.py": ("test_a_known_member_without_its_memory_has_to_say_so",),
+        "e2e/test_recovery.py": ("test_a_validator_without_its_data_comes_back_only_when_told_to",),
+    },
+    27: {
+        "integration/runtime/test_sqlite.py": (
+            "test_data_of_a_newer_version_is_refused_untouched",
+        ),
+        "unit/consensus/test_fence.py": ("test_a_memory_of_a_newer_format_is_refused_and_kept",),
+        "unit/validator/test_backup_file.py": ("test_a_newer_format_is_refused_with_the_reason",),
+        "e2e/test_recovery.py": (
+            "test_a_downgrade_is_refused_with_the_reason_and_the_data_untouched",
+        ),
+    },
+    28: {
+        "integration/consensus/test_hostile.py": (
+            "test_members_of_builds_too_far_apart_are_told_on_both_sides",
+        ),
+        "unit/consensus/test_handshake.py": (
+            "test_longer_message_of_a_newer_protocol_is_refused_by_its_number",
+            "test_neighbouring_builds_work_together",
+        ),
+        "unit/validator/test_old_log.py": (
+            "test_log_of_every_build_that_this_one_works_with_gives_the_state_it_gave_then",
+        ),
+    },
+    29: {
+        "integration/consensus/test_identity.py": (
+            "test_a_group_is_founded_by_all_at_once_or_by_a_majority_after_a_while",
+            "test_a_lost_majority_does_not_found_the_network_again",
+        ),
+        "unit/consensus/test_founders.py": (
+            "test_all_members_found_at_once_a_majority_after_a_while_a_minority_never",
         ),
     },
     32: {
@@ -116,6 +211,12 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_every_process_holds_back_its_own_and_its_libraries_repeats",
             "test_a_process_keeps_so_many_files_of_such_a_size_and_loses_no_line",
         ),
+    },
+    40: {
+        "integration/consensus/test_membership.py": (
+            "test_member_continues_at_another_endpoint_with_another_key_while_the_former_is_accepted",
+        ),
+        "e2e/test_membership_commands.py": ("test_validator_that_moved_is_the_same_validator",),
     },
 }
 """Row -> file -> tests."""

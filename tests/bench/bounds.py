@@ -154,7 +154,6 @@ class Subject:
             clock=SystemClock(),
             keep_days=ArchiveSection().keep_days,
             max_records=archive_records,
-            gather_seconds=0,
             metrics=ValidatorMetrics(Metrics("bounds")),
         )
 

@@ -3,27 +3,25 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 from fastapi import FastAPI
 
 from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
-from pinai_subnet.adapters.signer.local import LocalSigner
-from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.validator_backups import add_backups
 from pinai_subnet.bootstrap.validator_files import Configuration, load
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.validator_log import cluster_id_of, log_factory
+from pinai_subnet.bootstrap.validator_record import signing_record_of
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.consensus.resumable import ResumableLog
-from pinai_subnet.ports.errors import Damaged, DependencyError, Refused
+from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.replication import Replication
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.disk import DiskWatch
-from pinai_subnet.runtime.errors import StartupError, cannot_start
+from pinai_subnet.runtime.errors import cannot_start
 from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
@@ -128,7 +126,7 @@ async def _service(
 
     process.on_close(release)
     cluster_id = cluster_id_of(directory, configuration.network)
-    record = _signing_record(directory.file("signing-record.log"), configuration.signer)
+    record = signing_record_of(directory.file("signing-record.log"), configuration.signer)
 
     async def close_record() -> None:
         record.close()
@@ -317,19 +315,3 @@ def _join_registry(process: Process, configuration: Configuration) -> None:
         heartbeat_seconds=section.heartbeat_seconds,
     )
     process.loop("register_validator", loop.run)
-
-
-def _signing_record(path: Path, signer: LocalSigner) -> FileSigningRecord:
-    try:
-        return FileSigningRecord(path, address=signer.address)
-    except (Damaged, Refused) as exc:
-        raise _unusable(exc, path) from exc
-
-
-def _unusable(exc: Damaged | Refused, path: Path) -> StartupError:
-    return cannot_start(
-        exc.code,
-        exc.message,
-        where=str(path),
-        fix=f"do not delete it; `subnetctl explain {exc.code}` says what to do",
-    )

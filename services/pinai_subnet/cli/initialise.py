@@ -53,13 +53,13 @@ def initialise(
                 where=str(home.root),
                 fix="choose another --home, or move the old directory away (its keys cannot be made again)",
             )
-    variables = _variables(validators, agents, ports, subnet_id or "0x" + secrets.token_hex(32))
+    variables = new_variables(validators, agents, ports, subnet_id or "0x" + secrets.token_hex(32))
     for directory in (home.root, home.config, home.data, home.logs, home.run):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in CONFIG_FILES:
         shutil.copyfile(templates() / name, home.config / name)
-    (home.config / "network.yaml").write_text(_network_yaml(validators), encoding="utf-8")
-    _write_env(home.env_file, variables)
+    (home.config / "network.yaml").write_text(network_text(validators), encoding="utf-8")
+    write_new_env(home.env_file, variables)
     return {
         "home": str(home.root),
         "subnet_id": variables["SUBNET_ID"],
@@ -70,7 +70,8 @@ def initialise(
     }
 
 
-def _variables(validators: int, agents: int, ports: PortPlan, subnet_id: str) -> dict[str, str]:
+def new_variables(validators: int, agents: int, ports: PortPlan, subnet_id: str) -> dict[str, str]:
+    """Return the variables of a new network, with fresh keys."""
     variables = {"SUBNET_ID": subnet_id, "THRESHOLD_NUM": "2", "THRESHOLD_DENOM": "3"}
     for number in range(1, validators + 1):
         key = new_private_key()
@@ -85,7 +86,8 @@ def _variables(validators: int, agents: int, ports: PortPlan, subnet_id: str) ->
     return variables | ports.variables(validators)
 
 
-def _network_yaml(validators: int) -> str:
+def network_text(validators: int) -> str:
+    """Return `network.yaml` for this many validators: the shipped one with as many entries."""
     text = (templates() / "network.yaml").read_text(encoding="utf-8")
     head, rest = text.split("  - id: validator-1\n", 1)
     tail = rest[rest.index("matchers:") :]
@@ -100,7 +102,8 @@ def _network_yaml(validators: int) -> str:
     return head + entries + tail
 
 
-def _write_env(path: Path, variables: dict[str, str]) -> None:
+def write_new_env(path: Path, variables: dict[str, str]) -> None:
+    """Write a new `.env` of mode 600; raise `FileExistsError` rather than lose the keys of another one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(

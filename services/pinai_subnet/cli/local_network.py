@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from pinai_subnet.bootstrap.executable import role_command
 from pinai_subnet.cli.home import Home, public_environment
 from pinai_subnet.runtime.errors import cannot_start
 
@@ -35,14 +35,7 @@ class Member:
 
     def command(self, home: Home) -> list[str]:
         """Return the command line; it never holds a secret."""
-        words = [
-            sys.executable,
-            "-m",
-            "pinai_subnet",
-            self.role,
-            "--config-dir",
-            str(home.config.resolve()),
-        ]
+        words = [*role_command(self.role), "--config-dir", str(home.config.resolve())]
         return words if self.id is None else [*words, "--id", self.id]
 
 

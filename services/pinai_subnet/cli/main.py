@@ -9,6 +9,7 @@ import typer
 from pinai_subnet.bootstrap.version import version_text
 from pinai_subnet.cli import (
     backup,
+    compose,
     config,
     demo,
     explain,
@@ -49,6 +50,25 @@ app.add_typer(validators.app, name="validator")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(backup.app, name="backup")
+app.add_typer(compose.app, name="compose")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Screen().result({}, version_text("subnetctl"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="print version and commit"
+        ),
+    ] = False,
+) -> None:
+    """Operate a PinAI subnet."""
 
 
 @app.command("version")

@@ -266,11 +266,17 @@ def show(
 
 
 def render(path: Path, out: Path, *, environ: Mapping[str, str]) -> None:
-    """Write the expanded YAML to `out` with mode 0600; loading it gives the same values without the variables.
+    """Write the expanded YAML to `out` with mode 0600; loading it gives the same values.
 
-    The file holds secrets in the clear where the source names their variables.
+    Secrets, known by their field's name, stay the variables that they are: whoever may read them has them already.
     """
-    text = _dump(_escaped(_expanded_file(path, environ)))
+    source = yaml_text.parse(path.read_text("utf-8-sig"), str(path))
+    secrets = {
+        found: scalar.text
+        for found, scalar in _scalars(source.root, ())
+        if is_secret_name(next((part for part in reversed(found) if isinstance(part, str)), ""))
+    }
+    text = _dump(_rendered(_expanded_file(path, environ), (), secrets))
     partial = out.with_name(out.name + ".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -301,12 +307,15 @@ def _masked(node: Any, path: yaml_text.Path, model: type[pydantic.BaseModel] | N
     return MASK if secret and node not in (None, "") and not isinstance(node, bool) else node
 
 
-def _escaped(node: Any) -> Any:
+def _rendered(node: Any, path: yaml_text.Path, secrets: Mapping[yaml_text.Path, str]) -> Any:
+    """Return the values as they are written again: secrets as in the source, in other texts `$` doubled."""
     if isinstance(node, dict):
-        return {key: _escaped(item) for key, item in node.items()}
+        return {key: _rendered(item, (*path, key), secrets) for key, item in node.items()}
     if isinstance(node, list):
-        return [_escaped(item) for item in node]
-    return node.replace("$", "$$") if isinstance(node, str) else node
+        return [_rendered(item, (*path, index), secrets) for index, item in enumerate(node)]
+    if isinstance(node, str):
+        return secrets[path] if path in secrets else node.replace("$", "$$")
+    return node
 
 
 def _typed(scalar: yaml_text.Scalar) -> Any:

@@ -24,30 +24,16 @@ class ValidatorMetrics:
         self.signing_refusals = metrics.counter(
             "signing_refusals", "Epochs that this validator refused to sign", labels=("code",)
         )
-        self.settlements = metrics.counter(
-            "settlements", "Batches answered by RootLayer, by result", labels=("result",)
-        )
-        self.settlement_retries = metrics.counter(
-            "settlement_retries", "Submissions to RootLayer that failed and are repeated"
-        )
+        self._add_settlement(metrics)
         self.double_signs = metrics.counter("double_signs", "Proofs of double signing found")
-        self.settlement_disputes = metrics.counter(
-            "settlement_disputes",
-            "Members' words about RootLayer's answer that a majority contradicts",
-            labels=("validator",),
+        self.backups = metrics.counter(
+            "backups", "Scheduled backups, by result", labels=("result",)
         )
-        self.backups = metrics.counter("backups", "Scheduled backups", labels=("result",))
         self.stage = metrics.gauge(
             "assignments", "count", "Remembered assignments by stage", labels=("stage",)
         )
         self.epoch = metrics.gauge("sealed_epoch", "number", "Newest sealed epoch")
         self.final_epoch = metrics.gauge("final_epoch", "number", "Newest final epoch")
-        self.settlement_backlog = metrics.gauge(
-            "settlement_backlog", "epochs", "Final epochs that RootLayer has not answered for"
-        )
-        self.settlement_paused = metrics.gauge(
-            "settlement_paused", "bool", "1 while RootLayer says that the account is empty"
-        )
         self.leading = metrics.gauge("leading", "bool", "1 while this validator leads")
         self.term = metrics.gauge("raft_term", "number", "Raft term")
         self.applied = metrics.gauge("applied_index", "number", "Log entries applied here")
@@ -64,6 +50,27 @@ class ValidatorMetrics:
         )
         self.final_seconds = metrics.histogram(
             "report_to_final", "seconds", "From receiving a report to the final batch"
+        )
+
+    def _add_settlement(self, metrics: Metrics) -> None:
+        self.settlements = metrics.counter(
+            "settlements", "Batches answered by RootLayer, by result", labels=("result",)
+        )
+        self.settlement_retries = metrics.counter(
+            "settlement_retries", "Submissions to RootLayer that failed and are repeated"
+        )
+        self.settlement_disputes = metrics.counter(
+            "settlement_disputes",
+            "Members' words about RootLayer's answer that a majority contradicts",
+            labels=("validator",),
+        )
+        self.settlement_backlog = metrics.gauge(
+            "settlement_backlog", "epochs", "Final epochs that RootLayer has not answered for"
+        )
+        self.settlement_paused = metrics.gauge(
+            "settlement_paused",
+            "bool",
+            "1 while RootLayer says that the settlement account is empty",
         )
 
 

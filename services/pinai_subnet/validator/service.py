@@ -121,7 +121,6 @@ class ValidatorService:
             clock=world.clock,
             keep_days=settings.archive.keep_days,
             max_records=settings.archive.max_records,
-            gather_seconds=settings.archive.gather_seconds,
             metrics=self.metrics,
         )
         self.queries = Queries(

@@ -91,7 +91,6 @@ class ArchiveSection(Settings):
 
     keep_days: PositiveInt = 30
     max_records: PositiveInt = 1_000_000
-    gather_seconds: NonNegativeFloat = 0.25
 
 
 class RegistrySection(Settings):

@@ -122,6 +122,7 @@ async def test_a_disk_that_runs_full_under_the_log_costs_nothing_that_was_acknow
     group: Pausing, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
     await put(group.logs[0], "before")
+    await group.agreed()
     leader = await group.leader()
     victim = leader if role == "leader" else (leader + 1) % 3
     free = _refusing(monkeypatch, group.directory / group.peers[victim].id)

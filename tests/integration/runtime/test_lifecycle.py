@@ -74,8 +74,11 @@ async def build(process: Process) -> None:
     await process.enter(resource("second"))
 
     async def work(stop):
+        told = False
         async for _ in stop.periodically(0.01):
-            pass
+            if process.health.phase == "running" and not told:
+                say("built")
+                told = True
         say("loop-ended")
 
     async def accept():
@@ -87,7 +90,6 @@ async def build(process: Process) -> None:
     process.loop("work", work)
     process.on_drain("accept", accept)
     process.on_drain("leader", hand_over)
-    say("built")
 """
 
 

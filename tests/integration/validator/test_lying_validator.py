@@ -3,6 +3,7 @@
 The liar runs none of the honest loops: whatever it puts into the log is made here.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -389,6 +390,12 @@ async def test_a_clock_years_ahead_expires_nothing_and_is_seen_in_the_status(
         async with httpx.AsyncClient() as client:
             for house in village.houses[:2]:
                 assert (await client.get(f"{house.url}/healthz")).status_code == 200
+            # Operators row 9: the others measure it.
+            name = f'peer_clock_offset_seconds{{peer="{(await village.of_liar())["id"]}"}} '
+            await asyncio.sleep(1.5)
+            text = (await client.get(f"{village.houses[0].url}/metrics")).text
+        ahead = float(text.partition(name)[2].partition("\n")[0])
+        assert abs(ahead * 1000 - years) < 120_000
         await village.agreed()
 
 

@@ -12,7 +12,7 @@ from pinai_subnet.adapters.signing_record.file import FileSigningRecord
 from pinai_subnet.protocol.ids import AssignmentId
 from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.runtime.sqlite import SqliteDatabase
-from pinai_subnet.validator import command_items
+from pinai_subnet.validator import command_items, marks, peer_clocks
 from pinai_subnet.validator.applied import ReplyStatus
 from pinai_subnet.validator.archive import MIGRATIONS, Archive, AssignmentRow
 from pinai_subnet.validator.arrivals import AssignmentArrivals
@@ -22,6 +22,8 @@ from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.loops import rota, sign
 from pinai_subnet.validator.loops.archive import Changes
 from pinai_subnet.validator.loops.rota import Patience
+from pinai_subnet.validator.marks import Marks
+from pinai_subnet.validator.peer_clocks import PeerClocks
 
 
 def test_ended_assignments_take_a_place_until_they_are_forgotten() -> None:
@@ -117,6 +119,24 @@ def test_results_that_wait_for_the_archive_are_bounded_in_bytes() -> None:
     changes.note(1, applied, world.ledger)
     waiting, _, _ = changes.take(10)
     assert [taken is not None for _, taken in waiting] == [True, True, False]
+
+
+def test_the_newest_marks_of_the_state_are_kept_and_no_more() -> None:
+    world, marks_kept = World(), Marks()
+    for _ in range(marks._KEPT + 10):
+        world.tick()
+        marks_kept.note(world.ledger)
+    assert len(marks_kept._marks) == marks._KEPT
+    assert max(marks_kept._marks) == world.ledger.index
+
+
+async def test_a_members_times_are_remembered_up_to_a_number() -> None:
+    world, clock = World(), ManualClock()
+    clocks = PeerClocks(clock=clock)
+    for _ in range(peer_clocks._SAMPLES + 10):
+        clocks.note(world.stamp())
+        await clock.elapse(peer_clocks._APART_SECONDS)
+    assert [len(samples) for samples in clocks._samples.values()] == [peer_clocks._SAMPLES]
 
 
 @pytest.mark.parametrize("cache", [command_items._hex, command_items._address])

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 
 from pinai_subnet.agent.tasks.payload import read_json
+from pinai_subnet.agent.tasks.program import program
 from pinai_subnet.agent.work import Handler, Result, Task, TaskFailed
 
-_PROGRAM = Path(__file__).with_name("transformer.py")
 _START_SECONDS = 30.0
 
 
@@ -110,9 +108,7 @@ class JsonTransform(Handler):
     async def _start(self) -> _Worker:
         worker = _Worker(
             await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                str(_PROGRAM),
+                *program("transformer", "-I"),
                 self._limits,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pinai_subnet.agent.tasks.payload import read_json
+from pinai_subnet.agent.tasks.program import program
 from pinai_subnet.agent.work import Handler, Result, Task, TaskFailed
 from pinai_subnet.protocol.reports import ResourceUsage
 
 DEFAULT_COMMANDS = ("echo", "cat", "grep", "jq")
-_PROGRAM = Path(__file__).with_name("launcher.py")
 _SYSTEM_PATH = "/usr/bin:/bin"
 _GRACE_SECONDS = 2.0
 
@@ -129,10 +128,7 @@ class Script(Handler):
         verdict_in, verdict_out = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                str(_PROGRAM),
+                *program("launcher", "-I", "-S"),
                 str(verdict_out),
                 self._limits.for_launcher(),
                 self._commands[command[0]],

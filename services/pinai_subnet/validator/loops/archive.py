@@ -146,13 +146,9 @@ class ArchiveChanges:
         clock: Clock,
         keep_days: int,
         max_records: int,
-        gather_seconds: float,
         metrics: ValidatorMetrics,
     ) -> None:
-        """Keep records for so many days after their last change, and at most so many.
-
-        Changes gather for `gather_seconds` between two writes: a record that passes several stages is written once.
-        """
+        """Keep records for so many days after their last change, and at most so many."""
         self._changes = changes
         self._archive = archive
         self._read = read
@@ -160,22 +156,12 @@ class ArchiveChanges:
         self._keep_ms = keep_days * _DAY_MS
         self._max_records = max_records
         self._metrics = metrics
-        self._gather_seconds = gather_seconds
-        self._written_at = float("-inf")
         self._forget_at = 0.0
         self._turn = asyncio.Lock()
         self._log = get_logger()
 
     async def work(self) -> bool:
-        """Archive one slice, once changes had time to gather; return whether more waits."""
-        pause = self._written_at + self._gather_seconds - self._clock.monotonic()
-        if pause > 0 and len(self._changes) < _SLICE:
-            await self._clock.sleep(pause)
-        more = await self._write()
-        self._written_at = self._clock.monotonic()
-        return more
-
-    async def _write(self) -> bool:
+        """Archive one slice; return whether more waits."""
         async with self._turn:
             return await self._slice()
 
@@ -197,9 +183,9 @@ class ArchiveChanges:
         return waiting > 0
 
     async def catch_up(self) -> None:
-        """Archive everything that has been applied until now, at once."""
+        """Archive everything that has been applied until now."""
         for _ in range(2 + len(self._changes) // _SLICE):
-            if not await self._write():
+            if not await self.work():
                 return
 
     async def _store(

@@ -136,4 +136,40 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The change was sent, but the running network does not show it yet.",
         remedy="Look at `subnetctl validator list` and the logs; repeating the command is safe.",
     ),
+    Entry(
+        code="SN-C033",
+        title="no RootLayer is configured",
+        cause="The deployment has no development RootLayer, and .env does not say where the remote one is.",
+        remedy="Set ROOTLAYER_GRPC and ROOTLAYER_HTTP in .env, or COMPOSE_PROFILES=dev to try the network out.",
+    ),
+    Entry(
+        code="SN-H060",
+        title="no usable container engine",
+        cause="Docker or Compose is missing, too old, not running, or not open to this user.",
+        remedy="Follow the fix that is shown; `docker info` and `docker compose version` must both answer.",
+    ),
+    Entry(
+        code="SN-H061",
+        title="the network's address range is taken",
+        cause="The range of SUBNET_CIDR overlaps with another network of this host; traffic would go astray.",
+        remedy="Set SUBNET_CIDR in .env to the free range that is shown.",
+    ),
+    Entry(
+        code="SN-H062",
+        title="another deploy.sh works here",
+        cause="Two operators, or a terminal that was left, change the same deployment at the same time.",
+        remedy="Wait until the other one has ended; its lock ends with it, however it ends.",
+    ),
+    Entry(
+        code="SN-H063",
+        title="the image is missing or for another processor",
+        cause="The engine has no image of this name, or one that was built for another architecture.",
+        remedy="Load it with install.sh of the distribution for this architecture, or build it from source.",
+    ),
+    Entry(
+        code="SN-H064",
+        title="the distribution is not whole",
+        cause="A file of the distribution is missing, or its content is not what its checksum says.",
+        remedy="Copy the distribution again, compare it with its .sha256 file, and unpack it into an empty directory.",
+    ),
 )

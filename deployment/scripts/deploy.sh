@@ -1,0 +1,357 @@
+#!/usr/bin/env bash
+# Runs a network in containers on this host. Needs Docker with Compose v2 and the image; everything else is in it.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: deploy.sh [OPTIONS] [VERB]
+
+  (no verb)             check, start, wait until the network has proven itself, report
+  init [--validators N] [--development]
+                        make .env with fresh keys; --development: with a RootLayer and agents for trying out
+  check                 find everything that would go wrong, change nothing
+  up                    check, start what does not run, wait, prove with one intent
+  down                  stop and remove the containers; data, keys and configuration stay
+  restart [SERVICE...]  recreate services one at a time, validators last, each ready before the next
+  status                containers, readiness with reasons, validators
+  logs [SERVICE...]     follow the logs
+  fix-perms             give the data directories to the user of the containers (1000:1000)
+
+  --dry-run             say what would be done
+  --non-interactive     never ask (nothing here asks; for scripts that pass it to every tool)
+  -h, --help            this text
+
+Exit status: 0 done, 1 failed, 2 usage, 75 another deploy.sh runs, 78 wrong configuration or host.
+TEXT
+}
+
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+compose_file=$home/docker/docker-compose.yml
+image=${PINAI_IMAGE:-pinai-subnet:latest}
+image_uid=1000
+ready_seconds=${READY_SECONDS:-180}
+dry_run=
+problems=0
+
+say() { printf '%s\n' "$*" >&2; }
+problem() { # problem CODE MESSAGE WHERE FIX: the block that every tool of this project prints
+  printf '%s %s\n  where: %s\n  fix:   %s\n\n' "$1" "$2" "$3" "$4" >&2
+  problems=$((problems + 1))
+}
+refuse_if_problems() { ((problems == 0)) || { say "$problems problem(s); nothing was started"; exit 78; }; }
+
+# --- the program inside the image: it alone reads .env and the configuration
+
+tool() { # tool [OPTION…] -- WORDS…: run subnetctl without network and rights, as the user who owns the files
+  local options=()
+  while [[ $1 != -- ]]; do options+=("$1"); shift; done
+  shift
+  docker run --rm --log-driver none --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
+    --user "$(stat -c %u:%g "$home")" --volume "$home:/deployment:${mount_mode:-ro}" "${options[@]}" \
+    --entrypoint /app/bin/subnetctl "$image" "$@"
+}
+
+load_environment() { # .env becomes this process's environment, read by the one parser that everything uses
+  local pair
+  while IFS= read -r -d '' pair; do
+    export "${pair?}"
+  done < <(tool --network none -- compose environment --home /deployment)
+}
+
+compose() { docker compose --env-file /dev/null --file "$compose_file" "$@"; }
+
+# --- what can go wrong on a host
+
+check_engine() {
+  if ! command -v docker >/dev/null; then
+    problem SN-H060 "Docker is not installed" "PATH" "install Docker: https://docs.docker.com/engine/install/"
+  elif ! docker info >/dev/null 2>&1; then
+    if docker info 2>&1 | grep -qi "permission denied"; then
+      problem SN-H060 "$(id -un) may not use the container engine" "the engine's socket" \
+        "sudo usermod -aG docker $(id -un), then log in again"
+    else
+      problem SN-H060 "the container engine does not answer" "the engine's socket" "sudo systemctl start docker"
+    fi
+  else
+    local engine compose_version
+    engine=$(docker version --format '{{.Server.Version}}')
+    compose_version=$(docker compose version --short 2>/dev/null || echo none)
+    older "$engine" 20.10 &&
+      problem SN-H060 "Docker $engine is too old; expected 20.10 or newer" "docker version" "upgrade Docker"
+    [[ $compose_version != none ]] && ! older "${compose_version#v}" 2.20 ||
+      problem SN-H060 "Compose is $compose_version; expected 2.20 or newer" "docker compose version" \
+        "install the Compose plugin: https://docs.docker.com/compose/install/"
+  fi
+  refuse_if_problems
+}
+
+older() { # older VERSION THAN
+  [[ $1 != "$2" && $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -1) == "$1" ]]
+}
+
+check_image() {
+  local found expected
+  if ! found=$(docker image inspect --format '{{.Architecture}}' "$image" 2>/dev/null); then
+    problem SN-H063 "the image $image is not here" "docker images" \
+      "./install.sh of a distribution loads it; from source: make build image"
+  else
+    expected=$(docker version --format '{{.Server.Arch}}')
+    [[ $found == "$expected" ]] ||
+      problem SN-H063 "the image is for $found, this engine runs $expected" "docker image inspect $image" \
+        "take the distribution for $expected"
+  fi
+  refuse_if_problems
+}
+
+check_env() {
+  [[ -f $home/.env ]] || {
+    problem SN-C032 "there is no .env: no keys, no addresses" "$home/.env" "./scripts/deploy.sh init"
+    refuse_if_problems
+  }
+}
+
+check_configuration() {
+  local status=0
+  tool --network none -- config check --home /deployment >"$scratch/check" 2>&1 || status=$?
+  if ((status)); then
+    sed "s#/deployment#$home#g" "$scratch/check" >&2
+    say ""
+    problems=$((problems + 1))
+    refuse_if_problems
+  fi
+}
+
+check_rootlayer() {
+  [[ ,${COMPOSE_PROFILES:-}, == *,dev,* ]] && return
+  local name
+  for name in ROOTLAYER_GRPC ROOTLAYER_HTTP; do
+    [[ -n ${!name:-} ]] ||
+      problem SN-C033 "$name is empty and this deployment has no RootLayer of its own" "$home/.env" \
+        "set $name to host:port, or COMPOSE_PROFILES=dev for a development RootLayer"
+  done
+}
+
+published_ports() { compose config --format json | grep -oE '"published": "[0-9]+"' | grep -oE '[0-9]+'; }
+
+check_ports() {
+  local port own holder
+  own=$(compose ps --quiet 2>/dev/null | xargs -r docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' 2>/dev/null || true)
+  for port in $(published_ports); do
+    [[ " ${own//$'\n'/ } " == *" $port "* ]] && continue
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || continue
+    holder=$(docker ps --filter "publish=$port" --format 'container {{.Names}}' | head -1)
+    [[ -n $holder ]] || holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | grep -oE 'users:.*' | head -1 || true)
+    problem SN-H001 "port $port is in use by ${holder:-another process}" "$(variable_of "$port")" \
+      "stop it, or set $(variable_of "$port") in .env to another port, for example $((port + 10000))"
+  done
+}
+
+variable_of() { # variable_of PORT: which variable of .env publishes it
+  grep -oE '\$\{[A-Z0-9_]+_PORT:-[0-9]+\}' "$compose_file" | tr -d '${}' | while IFS=: read -r name default; do
+    [[ ${!name:-${default#-}} == "$1" ]] && echo "$name"
+  done | head -1
+}
+
+check_network() {
+  local wanted=${SUBNET_CIDR:-172.28.0.0/16} mine=${NETWORK_NAME:-subnet-network} name range
+  while read -r name range; do
+    [[ $name == "$mine" || -z $range || $range == *:* ]] && continue
+    overlap "$wanted" "$range" && problem SN-H061 "the network's range $wanted overlaps with $range of $name" \
+      "SUBNET_CIDR in $home/.env" "set SUBNET_CIDR=$(free_range)"
+  done < <(ranges)
+  return 0
+}
+
+ranges() { # every range that this host routes somewhere: the engine's networks and the host's own
+  docker network ls --quiet | xargs -r docker network inspect --format '{{$n := .Name}}{{range .IPAM.Config}}{{$n}} {{.Subnet}}{{"\n"}}{{end}}'
+  ip -4 route 2>/dev/null | awk '$1 ~ /\// && $3 !~ /^(br-|docker)/ {print "interface-" $3, $1}' || true
+}
+
+number() { local a b c d; IFS=. read -r a b c d <<<"$1"; echo $(((a << 24) + (b << 16) + (c << 8) + d)); }
+
+overlap() { # overlap RANGE RANGE
+  local bits=$((${1#*/} < ${2#*/} ? ${1#*/} : ${2#*/}))
+  (($(number "${1%/*}") >> (32 - bits) == $(number "${2%/*}") >> (32 - bits)))
+}
+
+free_range() {
+  local second taken name range
+  for second in 29 30 31 27 26 25 24; do
+    taken=
+    while read -r name range; do
+      [[ -n $range && $range != *:* ]] && overlap "172.$second.0.0/16" "$range" && taken=1
+    done < <(ranges)
+    [[ -n $taken ]] || { echo "172.$second.0.0/16"; return; }
+  done
+}
+
+check_data() {
+  local service owner
+  for service in $(data_services); do
+    [[ -e $home/data/$service ]] || continue
+    owner=$(stat -c %u:%g "$home/data/$service")
+    [[ $owner == "$image_uid:$image_uid" ]] ||
+      problem SN-H003 "data/$service is owned by $owner, the containers run as $image_uid:$image_uid" \
+        "$home/data/$service" "./scripts/deploy.sh fix-perms (or: sudo chown -R $image_uid:$image_uid data/$service)"
+  done
+  local free_mb
+  free_mb=$(df -Pm "$home" | awk 'NR == 2 {print $4}')
+  ((free_mb > 1024)) || problem SN-H005 "only $free_mb MB are free" "$home" "free at least 1 GB of this file system"
+}
+
+data_services() { grep -oE '\.\./data/[a-z0-9-]+' "$compose_file" | sed 's#.*/##' | sort -u; }
+
+prepare_data() { # prepare_data new|all: directories that are missing are made, for the user of the containers
+  local words=() service
+  for service in $(data_services); do
+    [[ $1 == new && -e $home/data/$service ]] || words+=("$service")
+  done
+  ((${#words[@]})) || return 0
+  mkdir -p "$home/data"
+  docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add CHOWN \
+    --cap-add DAC_OVERRIDE --security-opt no-new-privileges --volume "$home/data:/data" --workdir /data \
+    --entrypoint sh "$image" -c 'for one; do mkdir -p -m 700 "$one" && chown -R '"$image_uid:$image_uid"' "$one"; done' \
+    sh "${words[@]}"
+}
+
+# --- verbs
+
+check() {
+  check_engine
+  check_image
+  check_env
+  check_configuration
+  load_environment
+  check_rootlayer
+  check_ports
+  check_network
+  check_data
+  refuse_if_problems
+  say "check: engine, image, .env, configuration, keys, ports, network and data are in order"
+}
+
+containers() { compose ps --all --format '{{.Service}}' | sort; }
+
+ready() { # ready SERVICE: ask as its health check does, without waiting for the next one
+  local container probe
+  container=$(compose ps --quiet "$1" 2>/dev/null)
+  [[ -n $container ]] || return 1
+  probe=$(docker inspect --format '{{range $i, $w := .Config.Healthcheck.Test}}{{if $i}}{{$w}} {{end}}{{end}}' "$container")
+  # shellcheck disable=SC2086 # the probe is words without spaces
+  docker exec "$container" $probe >/dev/null 2>&1
+}
+
+wait_ready() { # wait_ready SERVICE…: until each is, or say which is not and why
+  local begun=$SECONDS service left=("$@") still
+  while ((${#left[@]})); do
+    still=()
+    for service in "${left[@]}"; do
+      if ready "$service"; then say "  $service ready after $((SECONDS - begun)) s"; else still+=("$service"); fi
+    done
+    left=("${still[@]}")
+    ((${#left[@]})) || return 0
+    if ((SECONDS - begun > ready_seconds)); then
+      for service in "${left[@]}"; do
+        say "  $service is not ready; its last lines:"
+        compose logs --no-log-prefix --tail 5 "$service" >&2 || true
+      done
+      problem SN-H031 "not ready after $ready_seconds s: ${left[*]}" "$home" "./scripts/deploy.sh logs ${left[0]}"
+      return 1
+    fi
+    sleep 0.5
+  done
+}
+
+prove() { tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --home /deployment; }
+
+up() {
+  local begun=$SECONDS
+  check
+  if [[ -n $dry_run ]]; then
+    say "would make data directories, start $(compose config --services | tr '\n' ' ')and prove the network"
+    return
+  fi
+  prepare_data new
+  compose up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  # shellcheck disable=SC2046
+  wait_ready $(containers)
+  prove
+  say "NETWORK READY after $((SECONDS - begun)) s"
+}
+
+down() {
+  if [[ -n $dry_run ]]; then say "would stop and remove: $(containers | tr '\n' ' ')"; return; fi
+  compose --profile '*' down
+  say "down; data, keys and configuration stay in $home"
+}
+
+restart() {
+  check_configuration
+  local services=("$@") service
+  ((${#services[@]})) || mapfile -t services < <(containers | sort -t- -k1,1)
+  for service in "${services[@]}"; do
+    if [[ -n $dry_run ]]; then say "would recreate $service and wait until it is ready"; continue; fi
+    compose up --detach --no-deps --force-recreate "$service" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+    wait_ready "$service"
+  done
+}
+
+status() {
+  compose ps --all --format 'table {{.Service}}\t{{.State}}\t{{.Status}}'
+  local service unready=0
+  for service in $(containers); do
+    ready "$service" || { say "$service is not ready"; unready=1; }
+  done
+  tool --network "${NETWORK_NAME:-subnet-network}" -- validators --home /deployment || unready=1
+  return "$unready"
+}
+
+init() {
+  check_engine
+  check_image
+  [[ -n $dry_run ]] && { say "would make .env, docker/docker-compose.yml and config/network.yaml"; return; }
+  mount_mode=rw tool --network none -- compose init --directory /deployment "$@"
+  say "back up $home/.env now: its keys cannot be made again"
+}
+
+# --- command line
+
+verb=
+words=()
+while (($#)); do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --dry-run) dry_run=1 ;;
+    --non-interactive) ;;
+    --*) [[ $verb == init ]] || { usage >&2; exit 2; }; words+=("$1") ;;
+    *) if [[ -z $verb ]]; then verb=$1; else words+=("$1"); fi ;;
+  esac
+  shift
+done
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+case ${verb:-up} in
+  init | up | down | restart | fix-perms)
+    exec 9>"$home/.deploy.lock"
+    flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
+    ;;
+esac
+case ${verb:-up} in
+  up) up ;;
+  check) check ;;
+  init) init "${words[@]}" ;;
+  fix-perms) check_engine; check_image; prepare_data all ;;
+  down | restart | status | logs)
+    check_engine
+    check_image
+    check_env
+    load_environment
+    case $verb in
+      logs) compose logs --follow --tail 100 "${words[@]}" ;;
+      *) "$verb" "${words[@]}" ;;
+    esac
+    ;;
+  *) usage >&2; exit 2 ;;
+esac
+[[ -n $verb || -n $dry_run ]] || status

@@ -1,0 +1,150 @@
+"""`subnetctl compose`: the files of a network in containers, its keys, and the proof that it works.
+
+What `deployment/scripts/deploy.sh` cannot decide by itself is decided here, so that there is one reader of `.env`.
+"""
+
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pinai_subnet.cli.canary import prove_ready
+from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
+from pinai_subnet.cli.home import Home, is_secret
+from pinai_subnet.cli.initialise import initialise, network_text, new_variables, write_new_env
+from pinai_subnet.cli.local_network import Member, members
+from pinai_subnet.cli.ports import PortPlan
+from pinai_subnet.cli.screen import Screen
+from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
+from pinai_subnet.runtime.errors import cannot_start
+
+app = typer.Typer(no_args_is_help=True, help="Write the files of a network in containers.")
+
+USER = 1000
+"""Who runs in the image."""
+Validators = Annotated[int, typer.Option(help="how many validators", min=1, max=15)]
+
+
+@app.command("write")
+def write(
+    file: Annotated[Path, typer.Option(help="the Compose file to write")],
+    validators: Validators = 3,
+    kind: Annotated[
+        Kind, typer.Option(help="development: complete in itself; deployment: keys from .env")
+    ] = "deployment",
+    network: Annotated[
+        Path | None, typer.Option(help="the network.yaml to write for as many validators")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the Compose file, and network.yaml where it is named, for this many validators."""
+    file.write_text(compose_text(kind, validators), encoding="utf-8")
+    written = [str(file)]
+    if network is not None:
+        network.write_text(network_text(validators), encoding="utf-8")
+        written.append(str(network))
+    Screen(as_json=as_json).result({"written": written}, f"written: {', '.join(written)}")
+
+
+@app.command("init")
+def init(
+    directory: Annotated[Path, typer.Option(help="with docker/ and config/")],
+    validators: Validators = 3,
+    development: Annotated[
+        bool, typer.Option("--development", help="with a development RootLayer and demo agents")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make .env with fresh keys, and the files of a network of this many validators. Never overwrites .env."""
+    env = directory / ".env"
+    if env.exists():
+        raise cannot_start(
+            "SN-C030",
+            f"{env} exists; init never overwrites keys",
+            where=str(env),
+            fix="use it, or move it away (its keys cannot be made again)",
+        )
+    ports = PortPlan(container_ports(validators))
+    agents = DEMO_AGENTS if development else 0
+    variables = new_variables(validators, agents, ports, "0x" + secrets.token_hex(32))
+    if development:
+        variables["COMPOSE_PROFILES"] = "dev"
+    else:
+        variables |= {"ROOTLAYER_GRPC": "", "ROOTLAYER_HTTP": ""}
+    file, network = directory / "docker" / "docker-compose.yml", directory / "config/network.yaml"
+    file.write_text(compose_text("deployment", validators), encoding="utf-8")
+    network.write_text(network_text(validators), encoding="utf-8")
+    write_new_env(env, variables)
+    facts = {"env": str(env), "subnet_id": variables["SUBNET_ID"], "validators": validators}
+    Screen(as_json=as_json).result(
+        facts, f"made keys for {validators} validators of subnet {variables['SUBNET_ID']}"
+    )
+
+
+@app.command("environment")
+def environment(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """Print every variable of .env as NAME=value, each ended by a NUL byte: for a shell that must not parse it."""
+    read = Home(home).read_env()
+    screen = Screen(as_json=as_json)
+    for notice in read.notices:
+        screen.say(notice)
+    if as_json:
+        screen.result(read.values, "")
+        return
+    sys.stdout.write("".join(f"{name}={value}\0" for name, value in read.values.items()))
+
+
+@app.command("prove")
+def prove(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """Send one intent through the running network and wait until it is settled."""
+    screen = Screen(as_json=as_json)
+    proof = prove_ready(open_session(home), screen.say)
+    facts = {"intent_id": proof.intent_id, "seconds": round(proof.seconds, 2)}
+    screen.result(facts, f"an intent was finalised in {proof.seconds:.2f} s")
+
+
+@app.command("keys")
+def keys(
+    volumes: Annotated[Path, typer.Option(help="directory with one directory per service")],
+    validators: Validators = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the keys of a development network once, and give each service its own and nobody else's."""
+    home = Home(volumes / "operator")
+    made = not home.exists
+    if made:
+        plan = PortPlan(container_ports(validators))
+        initialise(home, validators=validators, agents=DEMO_AGENTS, ports=plan, subnet_id=None)
+    environment = home.environment()
+    for member in members(environment):
+        _give(volumes / member.name, member, environment)
+    public = "".join(
+        f"{name}={value}\n" for name, value in environment.items() if not is_secret(name)
+    )
+    (volumes / "network" / "public.env").write_text(public, encoding="utf-8")
+    _owned(home.root)
+    facts = {"made": made, "subnet_id": environment["SUBNET_ID"]}
+    state = "made keys for" if made else "found the keys of"
+    Screen(as_json=as_json).result(facts, f"{state} subnet {facts['subnet_id']}")
+
+
+def _give(volume: Path, member: Member, environment: dict[str, str]) -> None:
+    """Put a service's own key into its volume, and the volume into its hands."""
+    for source in member.secrets.values():
+        key = volume / "private.key"
+        if not key.exists():
+            descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(environment[source] + "\n")
+        os.chown(key, USER, USER)
+    os.chown(volume, USER, USER)
+
+
+def _owned(root: Path) -> None:
+    for path in (root, *root.rglob("*")):
+        shutil.chown(path, USER, USER)

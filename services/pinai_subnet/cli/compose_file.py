@@ -1,0 +1,182 @@
+"""The text of the Compose file of a network in containers, for any number of validators. Writes and starts nothing.
+
+Two kinds from one source: `development` is complete in itself, with keys made at its first start; `deployment` takes
+keys, addresses and a remote RootLayer from `.env`, and has RootLayer and agents in the profile `dev`.
+"""
+
+from pinai_subnet.cli.compose_services import INSIDE, Kind, Service, services_of
+from pinai_subnet.cli.ports import PortPlan
+
+_HEAD = {
+    "development": """\
+# The whole network in containers, for development: `docker compose up` after the image was built. Keys are made at the
+# first start, each in the volume of its own service; `docker compose down` keeps them and all data, `down -v` does not.
+""",
+    "deployment": """\
+# A network in containers. Keys and addresses come from .env, see deployment/README.md; use scripts/deploy.sh, which
+# checks them first. Without the profile `dev` RootLayer is a remote one (ROOTLAYER_GRPC and ROOTLAYER_HTTP in .env).
+""",
+}
+
+_PROJECTS = {"development": "pinai-subnet-dev", "deployment": "pinai-subnet"}
+
+_COMMON = """\
+# Made by `subnetctl compose write --validators {validators} --kind {kind}`: change the number there, not here.
+name: {project}
+
+x-service: &service
+  image: ${{PINAI_IMAGE:-pinai-subnet:latest}}
+  pull_policy: never # the name belongs to nobody on public registries: build it or load it
+  restart: unless-stopped
+  read_only: true
+  user: "1000:1000"
+  cap_drop: [ALL]
+  security_opt: ["no-new-privileges:true"]
+  tmpfs: ["/tmp:mode=1777,size=64m"]
+  stop_grace_period: 30s # validators drain within 15 s, agents finish their tasks within 15 s
+  logging:
+    driver: json-file
+    options: {{max-size: 10m, max-file: "5"}}
+
+x-health: &health # a probe of 2 ms, not an interpreter; healthy means ready for work
+  interval: 10s
+  timeout: 5s
+  retries: 3
+  start_period: 30s
+
+x-facts: &facts # what every member may know; no secret is among them
+  HOLD_SECONDS: 60 # how long a wrong configuration is shown before it is read again
+  LOG_LEVEL: ${{LOG_LEVEL:-INFO}}
+"""
+
+_TAIL = """
+networks:
+  subnet-network:
+    name: ${NETWORK_NAME:-subnet-network}
+    ipam:
+      config:
+        - subnet: ${SUBNET_CIDR:-172.28.0.0/16}
+"""
+
+
+def container_ports(validators: int) -> dict[str, str]:
+    """Return the addresses by which containers find each other: variable to host:port."""
+    plan = {}
+    for name, endpoint in PortPlan.documented(validators).endpoints.items():
+        port = INSIDE.get(name, int(endpoint.rpartition(":")[2]))
+        service = name.rpartition("_")[0].lower().replace("_", "-")
+        plan[name] = f"{service}:{port}"
+    return plan
+
+
+def compose_text(kind: Kind, validators: int) -> str:
+    """Return the whole file."""
+    services = services_of(kind, validators)
+    text = _HEAD[kind] + _COMMON.format(validators=validators, kind=kind, project=_PROJECTS[kind])
+    if kind == "deployment":
+        text += _facts(validators)
+    text += "\nservices:\n"
+    if kind == "development":
+        text += _keys(services, validators)
+    text += "\n".join(_block(kind, service) for service in services)
+    if kind == "development":
+        text += _tools()
+    text += _TAIL
+    if kind == "development":
+        volumes = [*(service.name for service in services), "network", "operator"]
+        text += "\nvolumes:\n" + "".join(f"  {name}:\n" for name in volumes)
+    return text
+
+
+def _facts(validators: int) -> str:
+    lines = [
+        ("SUBNET_ID", ""),
+        ("THRESHOLD_NUM", "2"),
+        ("THRESHOLD_DENOM", "3"),
+        ("MATCHER_ADDRESS", ""),
+        *((f"VALIDATOR_PUBKEY_{number}", "") for number in range(1, validators + 1)),
+        *sorted(container_ports(validators).items()),
+        ("ROOTLAYER_TLS", "false"),
+    ]
+    return "".join(f"  {name}: ${{{name}:-{default}}}\n" for name, default in lines)
+
+
+def _block(kind: Kind, service: Service) -> str:
+    own = "".join(f"      {name}: {_quoted(value)}\n" for name, value in service.environment)
+    if kind == "development":
+        volumes = [
+            f"{service.name}:/app/data",
+            "network:/app/network:ro",
+            "./config:/app/config:ro",
+        ]
+        first = "    depends_on: {keys: {condition: service_completed_successfully}}\n"
+        address = "${BIND_ADDRESS:-127.0.0.1}"
+    else:
+        volumes = [f"../data/{service.name}:/app/data", "../config:/app/config:ro"]
+        first = "    profiles: [dev]\n" if service.development else ""
+        address = "${BIND_ADDRESS:-0.0.0.0}"
+    published = "".join(
+        f'      - "{_address(kind, name, address)}:${{{name}:-{host}}}:{inside}"\n'
+        for name, host, inside in service.ports
+    )
+    probe = f"http://127.0.0.1:{service.health_port}/readyz"
+    return (
+        f"  {service.name}:\n"
+        "    <<: *service\n"
+        f"    container_name: ${{CONTAINER_PREFIX:-pinai}}-{service.name}\n"
+        f"    command: [{service.command}]\n"
+        f"{first}"
+        "    networks: [subnet-network]\n"
+        "    environment:\n"
+        "      <<: *facts\n"
+        f"{own}"
+        f"    volumes: [{', '.join(volumes)}]\n"
+        + (f"    ports:\n{published}" if published else "")
+        + "    healthcheck:\n"
+        "      <<: *health\n"
+        f'      test: [CMD, timeout, "4", wget, -q, -O, /dev/null, "{probe}"]\n'
+        f"    mem_limit: {service.memory}\n"
+        "    pids_limit: 512\n"
+    )
+
+
+def _address(kind: Kind, name: str, address: str) -> str:
+    """Validators' replication and the development RootLayer are nobody's business outside, unless it is said so."""
+    if kind == "deployment" and "_RAFT_" in name:
+        return "${RAFT_BIND_ADDRESS:-127.0.0.1}"
+    return "${ROOTLAYER_BIND_ADDRESS:-127.0.0.1}" if name.startswith("ROOTLAYER_") else address
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if value.isdigit() else value
+
+
+def _keys(services: list[Service], validators: int) -> str:
+    mounts = [f"{service.name}:/volumes/{service.name}" for service in services]
+    mounts += ["network:/volumes/network", "operator:/volumes/operator"]
+    return (
+        "  keys: # makes what is missing, gives each volume to its service, and ends\n"
+        "    <<: *service\n"
+        "    container_name: ${CONTAINER_PREFIX:-pinai}-keys\n"
+        f'    command: [subnetctl, compose, keys, --volumes, /volumes, --validators, "{validators}"]\n'
+        '    restart: "no"\n'
+        '    user: "0:0"\n'
+        "    cap_add: [CHOWN, DAC_OVERRIDE]\n"
+        "    network_mode: none\n"
+        "    volumes:\n" + "".join(f"      - {mount}\n" for mount in mounts) + "\n"
+    )
+
+
+def _tools() -> str:
+    return (
+        "\n"
+        "  subnetctl: # docker compose run --rm subnetctl intent list\n"
+        "    <<: *service\n"
+        "    profiles: [tools]\n"
+        "    entrypoint: [/app/bin/subnetctl]\n"
+        "    working_dir: /home\n"
+        '    restart: "no"\n'
+        "    networks: [subnet-network]\n"
+        "    depends_on: {keys: {condition: service_completed_successfully}}\n"
+        "    volumes: [operator:/home/.network:ro]\n"
+    )

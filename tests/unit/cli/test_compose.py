@@ -1,0 +1,161 @@
+"""The Compose files come from one source, fit every size of network, and give each service its own key only."""
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pinai_subnet.cli import compose
+from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
+from pinai_subnet.cli.home import Home
+from pinai_subnet.cli.initialise import CONFIG_FILES, network_text
+from pinai_subnet.runtime.dotenv import parse_dotenv
+from pinai_subnet.runtime.settings import SettingsLoader
+from pinai_subnet.wire.network_file import load_network
+
+ROOT = Path(__file__).resolve().parents[3]
+KINDS: tuple[Kind, ...] = ("development", "deployment")
+
+
+def services(kind: Kind, validators: int) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(compose_text(kind, validators))["services"]
+    return found
+
+
+def test_the_committed_files_are_the_generated_ones() -> None:
+    """Otherwise: make compose-files."""
+    for kind, path in (
+        ("development", "docker-compose.yml"),
+        ("deployment", "deployment/docker/docker-compose.yml"),
+    ):
+        assert (ROOT / path).read_text() == compose_text(kind, 3), path  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["network.yaml", *CONFIG_FILES])
+def test_the_configuration_of_a_deployment_is_the_shipped_one(name: str) -> None:
+    """Otherwise: make compose-files."""
+    assert (ROOT / "deployment/config" / name).read_text() == (ROOT / "config" / name).read_text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("validators", range(1, 16))
+def test_every_size_has_its_validators_each_on_ports_of_its_own(
+    kind: Kind, validators: int
+) -> None:
+    found = services(kind, validators)
+    expected = {f"validator-{number}" for number in range(1, validators + 1)}
+    assert {name for name in found if name.startswith("validator-")} == expected
+    host = [
+        re.search(r":-(\d+)\}:\d+$", port)[1]  # type: ignore[index]
+        for service in found.values()
+        for port in service.get("ports", [])
+    ]
+    assert len(set(host)) == len(host) == 6 + 3 * validators
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_contract_with_operators(kind: Kind) -> None:
+    text = compose_text(kind, 3)
+    whole = yaml.safe_load(text)
+    found = whole["services"]
+    for name in ("registry", "matcher", "validator-1", "validator-2", "validator-3"):
+        service = found[name]
+        assert service["container_name"] == f"${{CONTAINER_PREFIX:-pinai}}-{name}"
+        assert service["image"] == "${PINAI_IMAGE:-pinai-subnet:latest}"
+        assert service["user"] == "1000:1000"
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["restart"] == "unless-stopped"
+        mounts = [volume.split(":")[1:] for volume in service["volumes"]]
+        assert ["/app/config", "ro"] in mounts
+        assert ["/app/data"] in mounts
+        assert service["mem_limit"]
+        assert service["logging"]["options"]["max-size"]
+    network = whole["networks"]["subnet-network"]
+    assert network["name"] == "${NETWORK_NAME:-subnet-network}"
+    assert network["ipam"]["config"] == [{"subnet": "${SUBNET_CIDR:-172.28.0.0/16}"}]
+    for port in (
+        "8101}:8101",
+        "8093}:8090",
+        "8094}:8091",
+        "9092}:9092",
+        "9097}:9097",
+        "7402}:7402",
+    ):
+        assert port in text
+
+
+def test_a_deployment_gives_each_service_the_one_key_that_is_its() -> None:
+    found = services("deployment", 5)
+    variable = re.compile(r"\$\{((?:VALIDATOR_KEY|MATCHER_PRIVATE_KEY|AGENT_PRIVATE_KEY|TEST)\w*)")
+    for name, service in found.items():
+        asked = set(variable.findall(str(service["environment"])))
+        number = name.rpartition("-")[2]
+        own = {
+            "matcher": {"MATCHER_PRIVATE_KEY"},
+            f"validator-{number}": {f"VALIDATOR_KEY_{number}"},
+            f"agent-{number}": {f"AGENT_PRIVATE_KEY_{number}"},
+        }
+        assert asked == own.get(name, set()), name
+        assert not variable.search(str(service["command"]))
+
+
+def test_rootlayer_and_agents_of_a_deployment_are_for_development_only() -> None:
+    found = services("deployment", 3)
+    assert {name for name, service in found.items() if service.get("profiles") == ["dev"]} == {
+        "rootlayer", "agent-1", "agent-2", "agent-3",
+    }  # fmt: skip
+
+
+def test_replication_of_a_deployment_is_not_open_to_the_world_unless_said() -> None:
+    for service in services("deployment", 3).values():
+        for port in service.get("ports", []):
+            assert ("RAFT_BIND_ADDRESS:-127.0.0.1" in port) == ("_RAFT_PORT" in port)
+
+
+@pytest.fixture
+def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Volumes as Compose mounts them; their owner is left as it is."""
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    monkeypatch.setattr(compose.shutil, "chown", lambda *_: None)
+    agents = [f"agent-{number}" for number in range(1, DEMO_AGENTS + 1)]
+    members = ["rootlayer", "registry", "matcher", *agents]
+    for name in (*members, "validator-1", "validator-2", "network", "operator"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def test_development_keys_are_made_once_and_each_is_in_one_volume(volumes: Path) -> None:
+    compose.keys(volumes=volumes, validators=2)
+    files = sorted(volumes.glob("*/private.key"))
+    assert [path.parent.name for path in files] == [
+        "agent-1", "agent-2", "agent-3", "matcher", "validator-1", "validator-2",
+    ]  # fmt: skip
+    keys = [path.read_text() for path in files]
+    assert len(set(keys)) == 6
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o400 for path in files)
+    public = (volumes / "network" / "public.env").read_text()
+    assert not [key for key in keys if key.strip() in public]
+    compose.keys(volumes=volumes, validators=2)
+    assert [path.read_text() for path in files] == keys
+
+
+def test_the_public_facts_are_all_that_the_network_file_needs(
+    volumes: Path, tmp_path: Path
+) -> None:
+    compose.keys(volumes=volumes, validators=2)
+    public = parse_dotenv((volumes / "network" / "public.env").read_bytes(), name="public.env")
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "network.yaml").write_text(network_text(2))
+    loader = SettingsLoader(public.values)
+    network = load_network(loader, config)
+    assert loader.problems == []
+    assert network is not None
+    assert network.parameters.validators[1].raft_endpoint == container_ports(2)["VALIDATOR_2_RAFT"]
+    assert Home(volumes / "operator").environment()["TEST_PRIVATE_KEY"]
