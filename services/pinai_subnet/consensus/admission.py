@@ -132,6 +132,7 @@ class Admission:
 
     async def _take_vote(self, engine: Engine, index: int) -> None:
         await asyncio.to_thread(end_rejoin, self._directory)
+        engine.vote_above = engine.term() if index else 0
         engine.may_vote = True
         engine.wake()
         _log.info("raft_vote_earned", index=index)

@@ -56,6 +56,8 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
         self._links = transport
         self.may_vote = True
         """False while this member is rejoining: it then neither votes nor stands."""
+        self.vote_above = 0
+        """The term in which it got its vote: in that one and below, a forgotten vote may have been cast already."""
         self._heard_leader_at = 0.0
         self._pre_votes: set[str] = set()
         self._pre_vote_term = 0
@@ -304,7 +306,7 @@ class Elections(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             case PreVoteGranted():
                 if message.term == self._pre_vote_term and node in self.voters():
                     self._pre_votes.add(node.id)
-            case RequestVote() if not self.may_vote:
+            case RequestVote() if not self.may_vote or message.term <= self.vote_above:
                 self._see_term(message.term)
             case RequestVote():
                 fields = {

@@ -87,7 +87,7 @@ class Fence:
                 if check != _checksum(body):
                     raise Damaged("SN-R090", f"{path} fails its check")
                 self._memory = msgspec.json.decode(body, type=_Memory)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise Damaged("SN-R090", f"{path}: {error}") from error
             if self._memory.format != 1:
                 raise Refused(
