@@ -438,10 +438,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "validator/marks.py:_marks": ("validator/marks.py:_KEPT",),
     "validator/peer_clocks.py:_samples": (_MEMBERS, "validator/peer_clocks.py:_SAMPLES"),
     "validator/archive.py:table assignments": ("validator/archive.py:max_records",),
-    "validator/archive.py:table epochs": (
-        "validator/archive.py:max_records",
-        "kept for keep_days, a row for at most a hundred assignments",
-    ),
+    "validator/archive.py:table epochs": ("validator/archive.py:max_records",),
     "validator/archive.py:table progress": (_CONFIGURED,),
     "validator/arrivals.py:_waiting": ("validator/arrivals.py:max_waiting",),
     "validator/command_items.py:_hex": ("validator/command_items.py:maxsize",),

@@ -28,6 +28,7 @@ CONFINED = (
     *("--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
 )
+START_ATTEMPTS = 4
 LIVE_SECONDS = 120.0
 """Generous: how long anything that must happen may take on a busy machine."""
 
@@ -91,12 +92,17 @@ class ContainerNetwork:
         (config / "network.yaml").write_text(network_text(self.validators))
         self.directory.chmod(0o755)
         config.chmod(0o755)
-        free = PortPlan.free(self.validators).endpoints
+        self._take_ports()
         self.variables |= {
-            **{f"{name}_PORT": endpoint.rpartition(":")[2] for name, endpoint in free.items()},
             "CONTAINER_PREFIX": self.name,
             "NETWORK_NAME": self.name,
             "SUBNET_CIDR": f"172.{random.randrange(20, 28)}.{random.randrange(256)}.0/24",  # noqa: S311
+        }
+
+    def _take_ports(self) -> None:
+        free = PortPlan.free(self.validators).endpoints
+        self.variables |= {
+            f"{name}_PORT": endpoint.rpartition(":")[2] for name, endpoint in free.items()
         }
 
     def compose(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -125,8 +131,15 @@ class ContainerNetwork:
 
     def up(self) -> float:
         """Start everything, wait until every member says it is ready; return the seconds."""
-        begun = time.monotonic()
-        self.compose("up", "--detach")
+        for _ in range(START_ATTEMPTS):
+            begun = time.monotonic()
+            done = self.compose("up", "--detach", check=False)
+            if "address already in use" not in done.stderr:
+                break
+            # Another process was quicker to take one of the ports that were free a moment ago.
+            self.compose("down")
+            self._take_ports()
+        assert done.returncode == 0, done.stderr
         self.wait_ready()
         return time.monotonic() - begun
 

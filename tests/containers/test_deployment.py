@@ -301,6 +301,8 @@ def test_a_dry_run_changes_nothing(deployment: Path) -> None:
 def test_it_starts_proves_itself_restarts_and_keeps_everything(deployment: Path) -> None:
     """The whole way: ready is proven by an intent; a restart of all and a stop lose nothing. Row 11, row 30."""
     done = deploy(deployment)
+    if "address already in use" in done.stderr:  # taken by another process since the check
+        done = deploy(deployment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NETWORK READY" in done.stderr
     print(done.stderr.strip().splitlines()[-2:])

@@ -162,6 +162,11 @@ class Archive:
                     " (SELECT assignment_id FROM assignments ORDER BY updated_at_ms LIMIT ?)",
                     (total - max_records,),
                 ).rowcount
+                # An epoch changes last, so one from before every result that is left has none left.
+                connection.execute(
+                    "DELETE FROM epochs WHERE updated_at_ms <"
+                    " (SELECT min(updated_at_ms) FROM assignments)"
+                )
             connection.execute("DELETE FROM epochs WHERE updated_at_ms < ?", (before_ms,))
             return count
 

@@ -259,10 +259,8 @@ def test_a_failing_drain_or_close_does_not_skip_the_others(start: Start) -> None
         "    process.on_close(breaks)\n"
         "    await inner(process)\n"
         "    process.on_drain('breaks', breaks)\n"
-        "    say('ready')\n"
     )
     wait_for(process, "built")
-    wait_for(process, "ready")
     process.terminate()
     status, out, err = finish(process)
     assert status == 1

@@ -14,7 +14,7 @@ from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.validator import command_items, marks, peer_clocks
 from pinai_subnet.validator.applied import ReplyStatus
-from pinai_subnet.validator.archive import MIGRATIONS, Archive, AssignmentRow
+from pinai_subnet.validator.archive import MIGRATIONS, Archive, AssignmentRow, EpochRow
 from pinai_subnet.validator.arrivals import AssignmentArrivals
 from pinai_subnet.validator.commands import ReceiveReports
 from pinai_subnet.validator.documents import assignment_document
@@ -103,10 +103,19 @@ async def test_the_archive_keeps_at_most_so_many_records(tmp_path: Path) -> None
     ]
     async with SqliteDatabase(tmp_path / "archive.sqlite", MIGRATIONS, identity="x") as database:
         archive = Archive(database)
-        await archive.store(rows, (), 1)
+        epochs = [
+            EpochRow(
+                document={"epoch": n, "header_hash": str(n), "checkpoint_hash": str(n)},
+                checkpoint=b"",
+                updated_at_ms=1_000 + n,
+            )
+            for n in (1, 2)
+        ]
+        await archive.store(rows, epochs, 1)
         assert await archive.forget(before_ms=0, max_records=4) == 2
         kept = [await archive.attempts(str(row.document["intent_id"])) for row in rows]
         assert [len(found) for found in kept] == [0, 0, 1, 1, 1, 1]
+        assert [await archive.epoch(n) is not None for n in (1, 2)] == [False, True]
         assert await archive.forget(before_ms=1_004, max_records=4) == 2
 
 
