@@ -101,11 +101,12 @@ class Engine(Compaction):
         self.end_writing()
         self._drop_incoming()
         self.role_changed(self.role(), self.role())
-        if failed:
+        try:
+            if not failed:
+                self._journal.close()
+        finally:
             self._journal.abandon()
-        else:
-            self._journal.close()
-        self._links.destroy()
+            self._links.destroy()
 
     # -- one turn ----------------------------------------------------------------------------------------
 

@@ -174,3 +174,25 @@ async def test_a_fault_that_is_no_lack_of_room_still_ends_the_log(
     await put(group.logs[(follower + 1) % 3], "one")
     await eventually(lambda: group.logs[follower].status().failure is not None)
     assert group.logs[follower].status().paused is None
+
+
+async def test_a_disk_that_is_full_when_the_log_steps_aside_leaves_nothing_open(
+    group: Pausing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing writes too; where that fails, the port and the files are released all the same."""
+    await put(group.logs[0], "before")
+    follower = ((await group.leader()) + 1) % 3
+    real = Journal._store_meta
+
+    def full(journal: Journal, term: int, vote: str | None) -> None:
+        raise WriteFailed(journal.directory, OSError(errno.ENOSPC, "No space left on device"))
+
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(Journal, "_store_meta", full)
+    await group.logs[follower].pause("SN-V101 0 MiB free")
+    monkeypatch.setattr(Journal, "_store_meta", real)
+    assert len(list(Path("/proc/self/fd").iterdir())) < descriptors
+    await put(group.logs[(follower + 1) % 3], "meanwhile")
+    assert await group.logs[follower].resume()
+    await put(group.logs[follower], "after")
+    await group.agreed()
