@@ -176,6 +176,10 @@ async def test_a_fault_that_is_no_lack_of_room_still_ends_the_log(
     assert group.logs[follower].status().paused is None
 
 
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
 async def test_a_disk_that_is_full_when_the_log_steps_aside_leaves_nothing_open(
     group: Pausing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,11 +191,11 @@ async def test_a_disk_that_is_full_when_the_log_steps_aside_leaves_nothing_open(
     def full(journal: Journal, term: int, vote: str | None) -> None:
         raise WriteFailed(journal.directory, OSError(errno.ENOSPC, "No space left on device"))
 
-    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    before = _open_files()
     monkeypatch.setattr(Journal, "_store_meta", full)
     await group.logs[follower].pause("SN-V101 0 MiB free")
     monkeypatch.setattr(Journal, "_store_meta", real)
-    assert len(list(Path("/proc/self/fd").iterdir())) < descriptors
+    assert _open_files() < before
     await put(group.logs[(follower + 1) % 3], "meanwhile")
     assert await group.logs[follower].resume()
     await put(group.logs[follower], "after")
