@@ -33,7 +33,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]
 """Unix milliseconds before the year 10000."""
 
 
-class Life(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Life(msgspec.Struct, frozen=True, array_like=True):
     """One process of a member, as it names itself in the handshake."""
 
     instance: bytes = msgspec.field(default_factory=lambda: secrets.token_bytes(16))
