@@ -30,6 +30,10 @@ def test_a_curve_that_levels_off_has_grown_in_nothing() -> None:
     assert grown(curve(10, 50, 90, 100, 100, 99, 100, 120)) == {}
 
 
+def test_a_saw_whose_teeth_are_longer_than_a_quarter_has_not_grown() -> None:
+    assert grown(curve(20, 17, 14, 11, 8, 24, 21, 18)) == {}
+
+
 def test_a_curve_that_rises_for_ever_is_named_with_its_factor() -> None:
     assert grown(curve(10, 20, 30, 40, 50, 60, 70, 80)) == {"rss_mb": 2.0}
     assert GROWTH < 2.0
