@@ -1,6 +1,7 @@
 """Backups on real processes: taken while the network works, verified, drilled, restored."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def _refused(*words: str) -> str:
 def test_a_backup_of_a_running_network_is_verified_and_drilled(
     shared_network: LocalTestNetwork, tmp_path: Path
 ) -> None:
-    """Operators 1.11: saved, verified without restoring, and proven by use."""
+    """Operators 1.11: saved, verified without restoring, proven by use; restored beside the living only if told to."""
     network = shared_network
     home = str(network.home.root)
     ids = network.submit_many(4)
@@ -62,6 +63,16 @@ def test_a_backup_of_a_running_network_is_verified_and_drilled(
     assert drilled["index"] == saved["index"]
 
     assert "SN-R080" in _refused("backup", "restore", str(path), "--home", home)
+    fork = tmp_path / "fork"
+    shutil.copytree(network.home.config, fork / "config")
+    shutil.copy2(network.home.root / ".env", fork / ".env")
+    assert "SN-R080" in _refused("backup", "restore", str(path), "--home", str(fork))
+    assert not (fork / "data").exists()
+    forked = _json("backup", "restore", str(path), "--home", str(fork), "--i-know")
+    assert forked["entries_lost"] >= 0
+    assert {one.name for one in (fork / "data").iterdir()} >= set(network.validators)
+    network.wait_all(network.submit_many(1))
+
     damaged = tmp_path / "damaged.snb"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

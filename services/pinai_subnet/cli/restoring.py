@@ -117,6 +117,7 @@ def restore(
         for target in wanted:
             if target.path.exists():
                 locks.enter_context(_opened(session, target))
+        session.home.data.mkdir(mode=0o700, exist_ok=True)
         aside.mkdir(mode=0o700)
         for target in wanted:
             former = aside / target.identity.id
