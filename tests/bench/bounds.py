@@ -24,7 +24,6 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench.bounds_feed import LENGTH
 from tests.bench.child import ROOT
-from tests.bench.etcd import free_ports
 from tests.bench.intent_lives import (
     DEADLINE_SECONDS,
     HUNDRED,
@@ -35,6 +34,7 @@ from tests.bench.intent_lives import (
     seal,
     until_settled,
 )
+from tests.free_ports import free_ports
 
 from pinai_subnet.consensus.node import ReplicatedLog
 from pinai_subnet.consensus.options import ReplicationOptions

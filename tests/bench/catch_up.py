@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench.etcd import free_ports
 from tests.bench.figures import Figure, Result
 from tests.bench.group import group
 from tests.bench.plan import Plan
+from tests.free_ports import free_ports
 
 SECTION = "catch-up of a new member"
 _ENTRY_BYTES = 2048

@@ -1,7 +1,6 @@
 """Three members of etcd on loopback as Debian's `etcd-server` brings it, with its default settings."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from tests.free_ports import free_ports
 
 BINARY = "etcd"
 MEMBERS = 3
@@ -31,18 +31,6 @@ class Etcd:
 def installed() -> bool:
     """Return whether the binary is there."""
     return shutil.which(BINARY) is not None
-
-
-def free_ports(count: int) -> list[int]:
-    """Return different ports that are free now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.child import Child
-from tests.bench.etcd import free_ports
+from tests.free_ports import free_ports
 
 _START_SECONDS = 30.0
 _ORDER_SECONDS = 180.0

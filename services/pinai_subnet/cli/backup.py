@@ -101,9 +101,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check integrity, state, subnet and signatures against this network's validators, without restoring."""
-    session = open_session(home)
-    backup = _read(file, key_file)
-    finding = _verified(session, backup)
+    _, backup, finding = _examined(file, home, key_file)
     _require_quorum(finding)
     facts = {**_facts(backup), "signers": list(finding.signers), "required": finding.required}
     text = (
@@ -121,9 +119,8 @@ def drill_command(
     as_json: JsonOption = False,
 ) -> None:
     """Restore into a throw-away network; it must reach the same state and finalise an intent."""
-    session = open_session(home)
-    backup = _read(file, key_file)
-    _require_quorum(_verified(session, backup))
+    session, backup, finding = _examined(file, home, key_file)
+    _require_quorum(finding)
     screen = Screen(as_json=as_json)
     done = drill(backup, policies=session.home.config / POLICIES, say=screen.say)
     facts = {
@@ -154,9 +151,7 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
     as_json: JsonOption = False,
 ) -> None:
     """Begin a new life of the network from a backup, in every validator directory of this home. Nothing is deleted."""
-    session = open_session(home)
-    backup = _read(file, key_file)
-    finding = _verified(session, backup)
+    session, backup, finding = _examined(file, home, key_file)
     answers = ask_all(session)
     if not i_know:
         refuse_live_quorum(answers, what="restore")
@@ -195,6 +190,13 @@ def _key(file: Path | None) -> bytes | None:
 
 def _read(file: Path, key_file: Path | None) -> Backup:
     return decode_backup(unseal(file.read_bytes(), _key(key_file)))
+
+
+def _examined(file: Path, home: Path, key_file: Path | None) -> tuple[Session, Backup, Finding]:
+    """Return the network of this home, the backup, and what this network finds about it."""
+    session = open_session(home)
+    backup = _read(file, key_file)
+    return session, backup, _verified(session, backup)
 
 
 def _taken(session: Session) -> bytes:

@@ -59,16 +59,17 @@ def recover(
         best.found.state, best.found.commands, session.network.genesis, LedgerLimits()
     )
     floor = highest_epoch(session, ledger, targets(session))
+    lost = _lost(session, survivors, answers)
     facts = {
         "from": best.validator_id,
         "index": best.found.last_index,
         "term": best.found.last_term,
         "survivors": {one.validator_id: _position(one) for one in survivors},
-        "lost": _lost(session, survivors, answers),
+        "lost": lost,
         "epoch_floor": floor,
         "applied": apply,
     }
-    text = _text(best, survivors, facts["lost"])
+    text = _text(best, survivors, lost)
     if not apply:
         Screen(as_json=as_json).result(facts, f"{text}\nnothing was changed; add --apply to do it")
         return
@@ -136,9 +137,9 @@ def _position(one: Survivor) -> str:
     )
 
 
-def _text(best: Survivor, survivors: Sequence[Survivor], lost: object) -> str:
+def _text(best: Survivor, survivors: Sequence[Survivor], lost: Sequence[str]) -> str:
     lines = [f"{one.validator_id}: {_position(one)}" for one in survivors]
-    names = ", ".join(str(name) for name in lost) if isinstance(lost, list) else ""
+    names = ", ".join(lost)
     return "\n".join(
         [
             *lines,

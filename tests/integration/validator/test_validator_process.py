@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from tests.free_ports import free_ports
 from tests.integration.validator.village import until
 from tests.unit.validator.ledger_world import MATCHER, SUBNET, record, report, sign_record, signer
 
@@ -24,17 +25,6 @@ from pinai_subnet.wire.pb.pinai import ledger_pb2, ledger_pb2_grpc
 from pinai_subnet.wire.pb.subnet import service_pb2_grpc
 
 SHIPPED = Path(__file__).parents[3] / "config"
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def network_text(*, threshold: str = "2/3", twice: bool = False, ports: list[int]) -> str:
