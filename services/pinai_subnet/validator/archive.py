@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,11 @@ _APPLIED = "applied_index"
 _NUMBERS_END = 2**63
 """SQLite's integers end before it; anybody may ask for a larger one."""
 _ONE_REPORT = 1
+FORGOTTEN_AT_ONCE = 1_000
+"""Rows deleted in one transaction."""
+_ANY = "true"
+_BEFORE = "updated_at_ms < ?"
+_BEFORE_ALL_ASSIGNMENTS = "updated_at_ms < (SELECT min(updated_at_ms) FROM assignments)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,37 +149,36 @@ class Archive:
                 (_APPLIED, applied_index),
             )
 
-        try:
-            await self._database.write(work)
-        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
-            raise Unreachable("SN-V096", f"the archive cannot be written: {exc}") from exc
+        await self._write(work)
 
     async def forget(self, *, before_ms: int, max_records: int) -> int:
         """Delete what was last touched before a time, and the oldest beyond a number; return how many assignments."""
+        count = await self._delete("assignments", _BEFORE, before_ms)
+        excess = await self._read(_count_assignments) - max_records
+        if excess > 0:
+            count += await self._delete("assignments", _ANY, most=excess)
+            # An epoch changes last, so one from before every result that is left has none left.
+            await self._delete("epochs", _BEFORE_ALL_ASSIGNMENTS)
+        await self._delete("epochs", _BEFORE, before_ms)
+        return count
 
-        def work(connection: sqlite3.Connection) -> int:
-            count = connection.execute(
-                "DELETE FROM assignments WHERE updated_at_ms < ?", (before_ms,)
-            ).rowcount
-            (total,) = connection.execute("SELECT count(*) FROM assignments").fetchone()
-            if total > max_records:
-                count += connection.execute(
-                    "DELETE FROM assignments WHERE assignment_id IN"
-                    " (SELECT assignment_id FROM assignments ORDER BY updated_at_ms LIMIT ?)",
-                    (total - max_records,),
-                ).rowcount
-                # An epoch changes last, so one from before every result that is left has none left.
-                connection.execute(
-                    "DELETE FROM epochs WHERE updated_at_ms <"
-                    " (SELECT min(updated_at_ms) FROM assignments)"
-                )
-            connection.execute("DELETE FROM epochs WHERE updated_at_ms < ?", (before_ms,))
-            return count
+    async def _delete(
+        self, table: str, condition: str, *values: int, most: int = _NUMBERS_END
+    ) -> int:
+        """Delete the oldest rows that fit, `most` at most, and return how many these were.
 
-        try:
-            return await self._database.write(work)
-        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
-            raise Unreachable("SN-V096", f"the archive cannot be written: {exc}") from exc
+        A few at a time: SQLite holds what a transaction has changed in memory, and every other write waits for its end.
+        """
+        oldest = f"SELECT rowid FROM {table} WHERE {condition} ORDER BY updated_at_ms LIMIT ?"  # noqa: S608 - fixed text
+        statement = f"DELETE FROM {table} WHERE rowid IN ({oldest})"  # noqa: S608 - fixed text
+        count = 0
+        while count < most:
+            size = min(FORGOTTEN_AT_ONCE, most - count)
+            deleted = await self._write(partial(_execute, statement, (*values, size)))
+            count += deleted
+            if deleted < size:
+                break
+        return count
 
     async def attempts(self, intent_id: str) -> list[Document]:
         """Return every assignment of an intent, earliest attempt first."""
@@ -267,6 +272,20 @@ class Archive:
             return await self._database.read(work)
         except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
             raise Unreachable("SN-V096", f"the archive cannot be read: {exc}") from exc
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._database.write(work)
+        except (sqlite3.Error, NoRoom, StoredDataDamaged) as exc:
+            raise Unreachable("SN-V096", f"the archive cannot be written: {exc}") from exc
+
+
+def _count_assignments(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM assignments").fetchone()[0])
+
+
+def _execute(statement: str, values: Sequence[int], connection: sqlite3.Connection) -> int:
+    return connection.execute(statement, values).rowcount
 
 
 _UPSERT_ASSIGNMENT = """

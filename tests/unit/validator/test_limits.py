@@ -1,8 +1,10 @@
 """The bounds of the validator's tables and queues that no other test reaches."""
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from tests.unit.validator.ledger_world import World, record, report
@@ -24,6 +26,8 @@ from pinai_subnet.validator.loops.archive import Changes
 from pinai_subnet.validator.loops.rota import Patience
 from pinai_subnet.validator.marks import Marks
 from pinai_subnet.validator.peer_clocks import PeerClocks
+
+T = TypeVar("T")
 
 
 def test_ended_assignments_take_a_place_until_they_are_forgotten() -> None:
@@ -117,6 +121,47 @@ async def test_the_archive_keeps_at_most_so_many_records(tmp_path: Path) -> None
         assert [len(found) for found in kept] == [0, 0, 1, 1, 1, 1]
         assert [await archive.epoch(n) is not None for n in (1, 2)] == [False, True]
         assert await archive.forget(before_ms=1_004, max_records=4) == 2
+
+
+async def test_the_archive_forgets_in_transactions_of_a_bounded_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one transaction deletes is held in memory, whatever has piled up."""
+    few = 3
+    monkeypatch.setattr("pinai_subnet.validator.archive.FORGOTTEN_AT_ONCE", few)
+    sizes: list[int] = []
+
+    class Counted(SqliteDatabase):
+        async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+            def counted(connection: sqlite3.Connection) -> T:
+                before = connection.total_changes
+                try:
+                    return work(connection)
+                finally:
+                    sizes.append(connection.total_changes - before)
+
+            return await super().write(counted)
+
+    document = assignment_document(next(iter(settled(range(1)).assignments())))
+    rows = [
+        AssignmentRow(
+            document={**document, "assignment_id": str(number)}, report=None, updated_at_ms=number
+        )
+        for number in range(20)
+    ]
+    async with Counted(tmp_path / "archive.sqlite", MIGRATIONS, identity="x") as database:
+        archive = Archive(database)
+        await archive.store(rows, [], 1)
+        sizes.clear()
+        assert await archive.forget(before_ms=6, max_records=7) == 13
+        assert sum(sizes) == 13
+        assert max(sizes) == few
+        left = await database.read(
+            lambda connection: connection.execute(
+                "SELECT updated_at_ms FROM assignments ORDER BY 1"
+            ).fetchall()
+        )
+        assert left == [(number,) for number in range(13, 20)]
 
 
 def test_results_that_wait_for_the_archive_are_bounded_in_bytes() -> None:
