@@ -6,7 +6,6 @@
 set -eu
 
 roles='registry matcher validator simple-agent rootlayer'
-rendered=/tmp/config
 role=${1:-}
 
 case $role in
@@ -32,17 +31,6 @@ if [ -r /app/network/public.env ]; then
   done </app/network/public.env
 fi
 
-status=0
-"/app/bin/$role" --config-dir "${CONFIG_DIR:-/app/config}" "$@" --render "$rendered" || status=$?
-if [ "$status" != 0 ]; then
-  # Starting again at once would change nothing and fill the log: wait, unhealthy and offline, then let the engine
-  # start this container again, so that a corrected file or variable is found.
-  if [ "$status" = 78 ] && [ "${HOLD_SECONDS:-0}" -gt 0 ]; then
-    echo "entrypoint: $role is not started; looking again in $HOLD_SECONDS s" >&2
-    trap 'exit 78' TERM INT
-    sleep "$HOLD_SECONDS" &
-    wait $! || true
-  fi
-  exit "$status"
-fi
-exec "/app/bin/$role" --config-dir "$rendered" "$@"
+# One start does it all: check, write, run. Where something is wrong, starting again at once would change nothing and
+# fill the log: the role stays for HOLD_SECONDS, unhealthy and offline, before the engine starts it again.
+exec "/app/bin/$role" --config-dir "${CONFIG_DIR:-/app/config}" "$@" --render /tmp/config --hold "${HOLD_SECONDS:-0}"

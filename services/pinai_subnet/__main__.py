@@ -4,11 +4,12 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.roles import ROLES
-from pinai_subnet.bootstrap.version import version_text
+from pinai_subnet.runtime.errors import EXIT_CONFIG, EXIT_OK
 
 USAGE_ERROR = 64
 
@@ -27,7 +28,14 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
         type=Path,
         default=None,
         metavar="DIR",
-        help="check the configuration, write it to DIR with its variables filled in, and end",
+        help="check the configuration, write it to DIR with its variables filled in, and run from there",
+    )
+    parser.add_argument(
+        "--hold",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="where configuration or host is wrong, say so and wait this long before ending (default: 0)",
     )
     if role == "validator":
         parser.add_argument(
@@ -40,8 +48,30 @@ def _role_parser(role: str) -> argparse.ArgumentParser:
             action="store_true",
             help="the data is lost or damaged: come back without a vote and fetch everything",
         )
-    parser.add_argument("--version", action="version", version=version_text(role))
+    parser.add_argument("--version", action="store_true", help="print version and commit")
     return parser
+
+
+def _print_version(role: str) -> int:
+    """Print the version; what finds it costs as much as everything else here, and no other start needs it."""
+    version = importlib.import_module("pinai_subnet.bootstrap.version")
+    sys.stdout.write(version.version_text(role) + "\n")
+    return EXIT_OK
+
+
+def _run_role(role: str, options: argparse.Namespace) -> int:
+    arguments = Arguments(
+        config_dir=options.config_dir,
+        id=options.id,
+        takeover=getattr(options, "takeover", False),
+        rejoin_empty=getattr(options, "rejoin_empty", False),
+    )
+    if options.render is not None:
+        rendering = importlib.import_module("pinai_subnet.bootstrap.rendering")
+        if status := int(rendering.render_role(role, arguments, options.render)):
+            return status
+        arguments = replace(arguments, config_dir=options.render)
+    return int(importlib.import_module(ROLES[role]).main(arguments))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,16 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if role == "subnetctl":
         return int(importlib.import_module("pinai_subnet.cli.main").main(words))
     options = _role_parser(role).parse_args(words)
-    arguments = Arguments(
-        config_dir=options.config_dir,
-        id=options.id,
-        takeover=getattr(options, "takeover", False),
-        rejoin_empty=getattr(options, "rejoin_empty", False),
-    )
-    if options.render is not None:
-        rendering = importlib.import_module("pinai_subnet.bootstrap.rendering")
-        return int(rendering.render_role(role, arguments, options.render))
-    return int(importlib.import_module(ROLES[role]).main(arguments))
+    if options.version:
+        return _print_version(role)
+    status = _run_role(role, options)
+    if status == EXIT_CONFIG and options.hold:
+        importlib.import_module("pinai_subnet.bootstrap.holding").hold(role, options.hold)
+    return status
 
 
 if __name__ == "__main__":
