@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from pinai_subnet.cli.main import app
+from pinai_subnet.cli.main import application
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.runtime.dotenv import parse_dotenv
 from pinai_subnet.wire.catalogue import CATALOGUE
@@ -55,7 +55,7 @@ def commands(node: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield words, node
 
 
-COMMANDS = dict(commands(get_command(app)))
+COMMANDS = dict(commands(get_command(application())))
 
 
 def problem_with(line: str) -> str | None:

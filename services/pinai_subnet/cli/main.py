@@ -1,26 +1,12 @@
 """subnetctl: all command groups. Exit status: 0 done, 1 failed or unhealthy, 2 usage, 78 configuration."""
 
+import importlib
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-from pinai_subnet.bootstrap.version import version_text
-from pinai_subnet.cli import (
-    backup,
-    compose,
-    config,
-    demo,
-    explain,
-    initialise,
-    intents,
-    keys,
-    members,
-    network,
-    recover,
-    validators,
-)
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
@@ -28,38 +14,69 @@ from pinai_subnet.runtime.errors import StartupError
 from pinai_subnet.wire.catalogue import CATALOGUE
 
 FAILED = 1
+COMMANDS: Mapping[str, str] = {
+    "init": "initialise.init",
+    "up": "network.up",
+    "down": "network.down",
+    "status": "network.status",
+    "demo": "demo.demo",
+    "explain": "explain.explain",
+    "recover": "recover.recover",
+    "agents": "members.agents",
+    "validators": "members.validators",
+}
+"""Command to its function in this package."""
+GROUPS: Mapping[str, str] = {
+    "intent": "intents",
+    "validator": "validators",
+    "keys": "keys",
+    "config": "config",
+    "backup": "backup",
+    "compose": "compose",
+    "units": "units",
+}
+"""Group of commands to the module whose `app` has them."""
 
-app = typer.Typer(
-    name="subnetctl",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Operate a PinAI subnet.",
-)
-app.command("init")(initialise.init)
-app.command("up")(network.up)
-app.command("down")(network.down)
-app.command("status")(network.status)
-app.command("demo")(demo.demo)
-app.command("explain")(explain.explain)
-app.command("recover")(recover.recover)
-app.command("agents")(members.agents)
-app.command("validators")(members.validators)
-app.add_typer(intents.app, name="intent")
-app.add_typer(validators.app, name="validator")
-app.add_typer(keys.app, name="keys")
-app.add_typer(config.app, name="config")
-app.add_typer(backup.app, name="backup")
-app.add_typer(compose.app, name="compose")
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the tool: all of it, or where the first word names a command only that one.
+
+    What the others import costs more than a second, and scripts call this tool many times.
+    """
+    app = typer.Typer(
+        name="subnetctl",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Operate a PinAI subnet.",
+    )
+    app.callback()(_options)
+    app.command("version")(version)
+    wanted = words[0] if words and words[0] in {*COMMANDS, *GROUPS, "version"} else None
+    for name, place in COMMANDS.items():
+        if wanted in (None, name):
+            module, _, function = place.partition(".")
+            app.command(name)(getattr(_imported(module), function))
+    for name, module in GROUPS.items():
+        if wanted in (None, name):
+            app.add_typer(_imported(module).app, name=name)
+    return app
+
+
+def _imported(module: str) -> Any:
+    return importlib.import_module(f"pinai_subnet.cli.{module}")
+
+
+def _version_line() -> str:
+    return str(importlib.import_module("pinai_subnet.bootstrap.version").version_text("subnetctl"))
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        Screen().result({}, version_text("subnetctl"))
+        Screen().result({}, _version_line())
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -71,12 +88,11 @@ def _options(
     """Operate a PinAI subnet."""
 
 
-@app.command("version")
 def version(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Print version and commit."""
-    text = version_text("subnetctl")
+    text = _version_line()
     Screen(as_json=as_json).result({"version": text}, text)
 
 
@@ -84,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every coded error ends as one readable block on stderr and a meaningful exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        app(words)
+        application(words)(words)
     except SystemExit as exit_request:
         return exit_request.code if isinstance(exit_request.code, int) else FAILED
     except StartupError as error:
