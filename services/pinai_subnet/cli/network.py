@@ -13,9 +13,9 @@ from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members, readiness
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.preflight import checked_session, preflight
-from pinai_subnet.cli.requester import JsonApi
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
+from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.runtime.errors import StartupError
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.cli.home import DEFAULT_HOME, Home
-from pinai_subnet.cli.requester import JsonApi
+from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.protocol.quorum import required_signatures
 from pinai_subnet.runtime.errors import StartupError, cannot_start
 from pinai_subnet.runtime.settings import SettingsLoader, read_private_key

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from pinai_subnet.adapters.signer.local import LocalSigner
-from pinai_subnet.cli.requester import JsonApi
 from pinai_subnet.cli.session import Session
 from pinai_subnet.cli.set_files import number_of
+from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.errors import Conflict

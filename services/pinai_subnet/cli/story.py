@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pinai_subnet.cli.requester import JsonApi
 from pinai_subnet.cli.session import Session
+from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.ports.errors import DependencyError, Refused
 from pinai_subnet.protocol.errors import NotFound
 from pinai_subnet.protocol.ids import parse_bytes32

@@ -71,7 +71,7 @@ class BiddingWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorePart:
-    """One component of a score. `behind` is how much less it brought than the winner's, negative where it brought more."""
+    """One component of a score. `behind` is how much more the winner's brought, negative where it brought less."""
 
     name: str
     value: float
@@ -103,7 +103,7 @@ class Needed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One bid with its place. `lost_by` is the distance to the winner, `lost_mostly_by` the component that cost most."""
+    """One bid with its place: `lost_by` is the distance to the winner, `lost_mostly_by` what cost most of it."""
 
     bid_id: str
     agent_id: str
