@@ -1,4 +1,4 @@
-"""subnetctl: all command groups. Exit status: 0 done, 1 failed or unhealthy, 2 usage, 78 configuration."""
+"""subnetctl: all command groups. Exit status: 0 done, 1 failed or degraded, 2 usage, 3 down, 78 configuration."""
 
 import sys
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from pinai_subnet.cli import (
     members,
     network,
     recover,
+    status,
     validators,
 )
 from pinai_subnet.cli.screen import Screen
@@ -39,7 +40,7 @@ app = typer.Typer(
 app.command("init")(initialise.init)
 app.command("up")(network.up)
 app.command("down")(network.down)
-app.command("status")(network.status)
+app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
 app.command("recover")(recover.recover)
