@@ -26,11 +26,11 @@ import yaml
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members
-from pinai_subnet.cli.network import health
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.preflight import preflight
 from pinai_subnet.cli.requester import Order, deadline_in, signed_intent
 from pinai_subnet.cli.session import Session, open_session
+from pinai_subnet.cli.status import health
 from pinai_subnet.cli.story import collect, lines
 
 T = TypeVar("T")

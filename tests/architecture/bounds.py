@@ -264,11 +264,15 @@ _KEPT_FOR_GOOD = (
 )
 _REQUEST = "lives as long as one command, request or start"
 
+_ASKED = "one member's answer, of at most MAX_ANSWER_BYTES, for one look"
+
 CONTAINERS: dict[str, tuple[str, ...]] = {
     # module:attribute -> the limits that it obeys, or why it needs none
     "adapters/ledger/grpc.py:_targets": (_MEMBERS,),
     "adapters/ledger/grpc.py:_channels": (_MEMBERS,),
     "adapters/signing_record/file.py:_signed": ("adapters/signing_record/file.py:_KEPT",),
+    "insight/answers.py:Answer.status": (_ASKED,),
+    "insight/answers.py:Answer.summary": (_ASKED,),
     "agent/bidder.py:_queue": ("agent/bidder.py:_QUEUED",),
     "agent/client.py:_handlers": (_CONFIGURED,),
     "agent/execution.py:_handlers": (_CONFIGURED,),

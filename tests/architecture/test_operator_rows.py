@@ -35,7 +35,7 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_offset_of_every_peer_is_a_metric",
         ),
         "unit/validator/test_ledger_time.py": ("test_member_whose_clock_is_behind_shows_it_too",),
-        "unit/cli/test_clocks.py": ("test_bounds_are_those_operators_know",),
+        "unit/insight/test_clocks.py": ("test_bounds_are_those_operators_know",),
         "e2e/test_bad_members.py": (
             "test_wrong_clocks_are_warned_of_refused_and_measured",
             "test_a_callers_wrong_clock_is_told_with_both_times",

@@ -13,9 +13,10 @@ import yaml
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members
-from pinai_subnet.cli.network import bring_up, health
+from pinai_subnet.cli.network import bring_up
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.session import Session, open_session
+from pinai_subnet.cli.status import health
 
 REPORT_LIMIT = 1_000_000
 _LEADER_SECONDS = 15.0

@@ -12,9 +12,9 @@ from tests.network_kit import LocalTestNetwork
 import pinai_subnet
 from pinai_subnet.cli.canary import prove_ready
 from pinai_subnet.cli.main import main
-from pinai_subnet.cli.network import health
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.cli.set_change import SET, plan, present_set, send
+from pinai_subnet.cli.status import health
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.protocol.membership import SetAction

@@ -16,7 +16,7 @@ from pinai_subnet.cli.session import open_session
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNETCTL = ROOT / ".venv/bin/subnetctl"
-DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
+DONE, FAILED, USAGE, DOWN, CONFIGURATION = 0, 1, 2, 3, 78
 UNKNOWN = "0x" + "77" * 32
 
 
@@ -228,6 +228,6 @@ def test_down_stops_everything_and_keeps_the_data(network: LocalTestNetwork) -> 
     assert set(stopped.json["stopped"]) == set(network.members)
     assert network.running() == {}
     assert any(network.home.data.iterdir())
-    assert subnetctl("status", "--home", network.home.root).status == FAILED
+    assert subnetctl("status", "--home", network.home.root).status == DOWN
     again = subnetctl("down", "--home", network.home.root)
     assert (again.status, again.stdout) == (DONE, "nothing ran\n")

@@ -16,6 +16,7 @@ from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
 from pinai_subnet.matcher.http_api import add_routes
+from pinai_subnet.matcher.http_summary import add_summary
 from pinai_subnet.matcher.loops import prune, sample
 from pinai_subnet.matcher.metrics import MatcherMetrics
 from pinai_subnet.matcher.settings import (
@@ -173,6 +174,7 @@ def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
         agents=parts.agents,
         tasks=parts.tasks,
     )
+    add_summary(app, statistics=parts.statistics, version=VERSION)
     return app
 
 

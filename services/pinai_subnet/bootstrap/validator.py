@@ -102,7 +102,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     process.loop("guard_disk", guard.run)
     for name, loop in service.loops().items():
         process.loop(name, told_as_misconfigured(loop))
-    listening = await _serve(process, configuration, service, cluster_id)
+    listening = await _serve(process, configuration, service, cluster_id, watch)
     _join_registry(process, configuration)
     get_logger().info(
         "validator_listening",
@@ -190,7 +190,11 @@ async def _start_log(process: Process, service: ValidatorService) -> None:
 
 
 async def _serve(
-    process: Process, configuration: Configuration, service: ValidatorService, cluster_id: str
+    process: Process,
+    configuration: Configuration,
+    service: ValidatorService,
+    cluster_id: str,
+    disk: DiskWatch,
 ) -> Listening:
     settings, me = configuration.settings, configuration.me
     verifier = configuration.auth.verifier(
@@ -208,7 +212,7 @@ async def _serve(
             max_concurrent_calls=settings.max_concurrent_calls,
         )
     )
-    app = _app(process, configuration, service, verifier)
+    app = _app(process, configuration, service, verifier, disk)
     add_backups(process, configuration, service, app, verifier=verifier, cluster_id=cluster_id)
     http_server = await process.enter(
         HttpServer(
@@ -263,6 +267,7 @@ def _app(
     configuration: Configuration,
     service: ValidatorService,
     verifier: RequestVerifier,
+    disk: DiskWatch,
 ) -> FastAPI:
     app = create_app(
         title="PinAI Subnet validator",
@@ -281,6 +286,7 @@ def _app(
         version=VERSION,
         clock=process.clock,
         settlement=service.settlement_pause,
+        disk=disk.look,
     )
     add_routes(
         app,

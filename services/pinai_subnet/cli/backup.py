@@ -14,6 +14,7 @@ from pinai_subnet.cli.quorum_check import ask_all, refuse_live_quorum
 from pinai_subnet.cli.restoring import highest_epoch, restore, targets
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
+from pinai_subnet.cli.verified_backup import remember_verified
 from pinai_subnet.ports.errors import Refused, Unreachable
 from pinai_subnet.runtime.files import write_private
 from pinai_subnet.runtime.settings import read_private_key
@@ -68,6 +69,7 @@ def save(
     path = path or (directory or session.home.root / "backups") / file_name(backup.header)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, data if key is None else seal(data, key))
+    remember_verified(session.home, path, index=backup.header.index, how="save")
     facts = {
         "file": str(path),
         "bytes": len(data),
@@ -101,8 +103,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check integrity, state, subnet and signatures against this network's validators, without restoring."""
-    _, backup, finding = _examined(file, home, key_file)
+    session, backup, finding = _examined(file, home, key_file)
     _require_quorum(finding)
+    remember_verified(session.home, file, index=backup.header.index, how="verify")
     facts = {**_facts(backup), "signers": list(finding.signers), "required": finding.required}
     text = (
         f"integrity ok, format {backup.header.format} ok, subnet ok, state 0x{backup.header.content_digest.hex()} ok, "
@@ -123,6 +126,7 @@ def drill_command(
     _require_quorum(finding)
     screen = Screen(as_json=as_json)
     done = drill(backup, policies=session.home.config / POLICIES, say=screen.say)
+    remember_verified(session.home, file, index=backup.header.index, how="drill")
     facts = {
         "index": done.index,
         "content_digest": done.content_digest,

@@ -16,11 +16,12 @@ from pinai_subnet.cli.canary import CANARY_BUDGET, prove_ready, submit, wait_end
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise, templates
 from pinai_subnet.cli.local_network import LocalNetwork
-from pinai_subnet.cli.network import bring_up, health
+from pinai_subnet.cli.network import bring_up
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import Session, open_session
+from pinai_subnet.cli.status import health
 from pinai_subnet.cli.story import collect, lines
 from pinai_subnet.cli.verify import Item, published_batch, verify_batch
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable

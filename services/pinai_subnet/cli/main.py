@@ -1,4 +1,4 @@
-"""subnetctl: all command groups. Exit status: 0 done, 1 failed or unhealthy, 2 usage, 78 configuration."""
+"""subnetctl: all command groups. Exit status: 0 done, 1 failed or degraded, 2 usage, 3 down, 78 configuration."""
 
 import importlib
 import sys
@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "initialise.init",
     "up": "network.up",
     "down": "network.down",
-    "status": "network.status",
+    "status": "status.status",
     "demo": "demo.demo",
     "explain": "explain.explain",
     "recover": "recover.recover",

@@ -21,6 +21,7 @@ from pinai_subnet.matcher.roster_watch import RosterWatch
 from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.service import Matcher
 from pinai_subnet.matcher.settings import MatcherSettings
+from pinai_subnet.matcher.statistics import Statistics
 from pinai_subnet.matcher.tasks import Task, Tasks
 from pinai_subnet.matcher.updates import IntentStreams, Update
 from pinai_subnet.matcher.wakeup import Wakeup
@@ -66,6 +67,7 @@ class Parts:
     timer_watch: TimerWatch
     roster_watch: RosterWatch
     metrics: MatcherMetrics
+    statistics: Statistics
 
     def end_streams(self) -> None:
         """End every stream politely."""
@@ -179,6 +181,7 @@ async def assemble(given: Given) -> Parts:
         ),
         roster_watch=base.roster_watch,
         metrics=given.metrics,
+        statistics=Statistics(database=given.ports.database, clock=given.ports.clock),
     )
     _resume(parts, resumed)
     return parts

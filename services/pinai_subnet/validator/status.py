@@ -1,21 +1,28 @@
 """The status document of a validator: replication, both quorums, epochs, backlog, digests. Reads only."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 
 import msgspec
 
 from pinai_subnet.ports.replication import ReplicationStatus
 from pinai_subnet.protocol.digests import ChainDomain
+from pinai_subnet.protocol.ids import ValidatorId
 from pinai_subnet.protocol.membership import change_digest, set_id
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.disk import DiskLook
 from pinai_subnet.validator.documents import Document, hexed, settlement_dispute_document
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.policy import PolicyBook
+from pinai_subnet.validator.records import EpochState
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.roots import validator_set_id
 from pinai_subnet.validator.settlement_pause import SettlementPause
+
+_RECENT_EPOCHS = 100
 
 
 class StatusReport:
@@ -30,8 +37,10 @@ class StatusReport:
         version: str,
         clock: Clock,
         settlement: SettlementPause | None = None,
+        disk: Callable[[], DiskLook] | None = None,
     ) -> None:
-        """Take what does not change, and what says whether settlement waits for funds."""
+        """Take what does not change, what says whether settlement waits for funds, and how full the disk is."""
+        self._disk = disk
         self._settlement = settlement or SettlementPause()
         self._replica = replica
         self._parameters = parameters
@@ -58,6 +67,7 @@ class StatusReport:
             ],
             "validator_set": self._replica.read(_set),
             "settlement_paused": self._settlement.reason,
+            "disk": None if self._disk is None else _disk(self._disk()),
             "config_digest": config_digest(self._shared),
             "config": self._shared,
             **self._replica.read(_ledger),
@@ -110,6 +120,16 @@ def _digest_of(value: object) -> str:
     return hexed(sha256(msgspec.json.encode(value, order="sorted")).digest())
 
 
+def _disk(look: DiskLook) -> Document:
+    full_in = look.full_in_seconds
+    return {
+        "free_bytes": look.space.free_bytes,
+        "free_ratio": round(look.space.free_ratio, 4),
+        "full_in_seconds": None if full_in is None or math.isinf(full_in) else round(full_in),
+        "warning": look.warning,
+    }
+
+
 def _replication(status: ReplicationStatus) -> Document:
     return {
         "role": status.role,
@@ -141,12 +161,14 @@ def _replication(status: ReplicationStatus) -> Document:
 def _signed(ledger: Ledger) -> dict[str, Document]:
     """Return per validator what it signed, how far its clock has come, and what is held against it."""
     epochs = list(ledger.epochs())
+    final = list(islice((e for e in epochs if e.final_at_ms is not None), _RECENT_EPOCHS))
     found: dict[str, Document] = {}
     for member in ledger.members():
         signatures = [e.signatures[member.id] for e in epochs if member.id in e.signatures]
         found[member.id] = {
             "signed": len(signatures),
             "expected": len(epochs),
+            "recent": _recent(ledger, member.id, final),
             "last_signed_at_ms": max((s.at_ms for s in signatures), default=None),
             "clock_ms": ledger.clock(member.id) or None,
             "double_signs": sum(d.validator_id == member.id for d in ledger.double_signs()),
@@ -155,6 +177,19 @@ def _signed(ledger: Ledger) -> dict[str, Document]:
             ),
         }
     return found
+
+
+def _recent(ledger: Ledger, validator_id: ValidatorId, final: Sequence[EpochState]) -> Document:
+    """Return how many of the newest final epochs of its time in the set a member has signed."""
+    asked = [
+        epoch
+        for epoch in final
+        if ledger.parameters_at(epoch.epoch).validator(validator_id) is not None
+    ]
+    return {
+        "signed": sum(validator_id in epoch.signatures for epoch in asked),
+        "expected": len(asked),
+    }
 
 
 def _set(ledger: Ledger) -> Document:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from tests.start_kit import Place
 
-from pinai_subnet.cli.network import differences
 from pinai_subnet.cli.preflight import checked_session, settings_problems
 from pinai_subnet.runtime.errors import StartupError
 
@@ -35,32 +34,3 @@ def test_problems_of_different_members_are_told_together(tmp_path: Path) -> None
     with pytest.raises(StartupError) as caught:
         checked_session(place.home.root)
     assert sorted(problem.code for problem in caught.value.problems) == expected
-
-
-def test_without_differences_nothing_is_said() -> None:
-    assert differences({}) == []
-    assert differences({"v1": {"threshold": "2/3"}, "v2": {"threshold": "2/3"}}) == []
-
-
-def test_the_common_value_comes_first_and_a_missing_one_is_unknown() -> None:
-    shared = {
-        "v1": {"threshold": "1/1", "policies": "a"},
-        "v2": {"threshold": "2/3", "policies": "a"},
-        "v3": {"threshold": "2/3"},
-    }
-    assert differences(shared) == [
-        {
-            "field": "threshold",
-            "values": [
-                {"value": "2/3", "validators": ["v2", "v3"]},
-                {"value": "1/1", "validators": ["v1"]},
-            ],
-        },
-        {
-            "field": "policies",
-            "values": [
-                {"value": "a", "validators": ["v1", "v2"]},
-                {"value": "unknown", "validators": ["v3"]},
-            ],
-        },
-    ]

@@ -14,6 +14,7 @@ from pinai_subnet.wire.catalogue import (
     settlement,
     validation,
     verification,
+    watching,
 )
 from pinai_subnet.wire.catalogue.entry import Entry
 
@@ -33,6 +34,7 @@ CATALOGUE: dict[str, Entry] = {
         settlement,
         validation,
         verification,
+        watching,
     )
     for entry in area.ENTRIES
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinai_subnet.cli.clocks import clock_findings, clock_lines
+from pinai_subnet.insight.clocks import clock_findings, clock_lines
 
 NOW = 1_700_000_000.0
 
@@ -22,8 +22,8 @@ NOW = 1_700_000_000.0
 def test_bounds_are_those_operators_know(ahead: float, code: str | None) -> None:
     """Operators row 9."""
     found = clock_findings({"validator-2": (NOW + ahead, NOW)})
-    assert [finding["code"] for finding in found] == ([] if code is None else [code])
-    assert all((f["verdict"] == "fail") == (code == "SN-H051") for f in found)
+    assert [finding.code for finding in found] == ([] if code is None else [code])
+    assert all((f.verdict == "fail") == (code == "SN-H051") for f in found)
 
 
 def test_line_has_both_clocks_the_difference_and_the_fix() -> None:
