@@ -85,7 +85,7 @@ bench-deps: ## install what `make bench` compares with: Debian's etcd-server; ne
 bounds: $(READY) ## very many intents through one ledger: INTENTS=1000000; disk, memory and time stay bounded
 	$(BIN)/python -m tests.bench.bounds --intents $(or $(INTENTS),1000000)
 
-chaos: $(READY) ## kill, freeze, cut and fill under load: ROUNDS=14 SEED=1; writes JSON to build/chaos/
+chaos: $(READY) ## kill, freeze, fill, drop packets under load: ROUNDS=18 SEED=1; writes JSON to build/chaos/
 	$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 simulate: $(READY) ## engines and whole validators under seeded faults: SEEDS=n (2000), SEED=k replays one

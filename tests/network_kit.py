@@ -10,6 +10,7 @@ Everything that was started is stopped at the end of the block, also when a test
 networks that are open while a test fails, `failure_notes` gives the ends of the logs (see `tests/conftest.py`).
 """
 
+import dataclasses
 import os
 import signal
 import time
@@ -76,6 +77,28 @@ def failure_notes() -> Iterator[tuple[str, str]]:
                 yield f"log of {name}: {path}", network.log_tail(name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Elsewhere(Member):
+    """A member that other words start on another host."""
+
+    words: tuple[str, ...]
+
+    def command(self, home: Home) -> list[str]:
+        return [*self.words, *Member.command(self, home)]
+
+
+def ports_on(addresses: Mapping[str, str], *, validators: int) -> PortPlan:
+    """Return the documented ports, each at the address of the host whose member listens there."""
+    plan = PortPlan.documented(validators)
+    hosts = {name.upper().replace("-", "_"): address for name, address in addresses.items()}
+    return PortPlan(
+        {
+            name: f"{hosts[name.rpartition('_')[0]]}:{endpoint.rpartition(':')[2]}"
+            for name, endpoint in plan.endpoints.items()
+        }
+    )
+
+
 @dataclass(kw_only=True)
 class LocalTestNetwork:
     """One home, its session and the processes that were started from it."""
@@ -85,6 +108,8 @@ class LocalTestNetwork:
     session: Session
     own_variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Member -> variables of this member only."""
+    elsewhere: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Member -> the words before its command that start it on another host than this one."""
     paused: set[str] = field(default_factory=set)
 
     @classmethod
@@ -97,10 +122,12 @@ class LocalTestNetwork:
         settings: Settings | None = None,
         variables: Mapping[str, str] | None = None,
         own_variables: Mapping[str, Mapping[str, str]] | None = None,
+        ports: PortPlan | None = None,
+        elsewhere: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Make keys, ports and configuration, with overrides of any YAML key and any `.env` variable; start nothing."""
         home = Home(root)
-        ports = PortPlan.free(validators)
+        ports = ports or PortPlan.free(validators)
         initialise(home, validators=validators, agents=agents, ports=ports, subnet_id=None)
         for overrides in (QUICK, settings or {}):
             for name, values in overrides.items():
@@ -108,7 +135,11 @@ class LocalTestNetwork:
         if variables:
             with home.env_file.open("a", encoding="utf-8") as file:
                 file.writelines(f"{name}={value}\n" for name, value in variables.items())
-        network = cls(session=open_session(root), own_variables=own_variables or {})
+        network = cls(
+            session=open_session(root),
+            own_variables=own_variables or {},
+            elsewhere=elsewhere or {},
+        )
         cls.open_networks.append(network)
         return network
 
@@ -165,18 +196,26 @@ class LocalTestNetwork:
         wanted = [self.members[name] for name in names or self.members]
         started = self.running()
         missing = [member for member in wanted if member.name not in started]
-        preflight(self.session, missing)
+        # Whether a port of another host is free cannot be seen from here.
+        preflight(self.session, [one for one in missing if one.name not in self.elsewhere])
         for member in missing:
             own = dict(self.session.environment) | dict(self.own_variables.get(member.name, {}))
             with warnings.catch_warnings():
                 # The child is remembered by its id; its Popen object may go.
                 warnings.simplefilter("ignore", ResourceWarning)
-                started[member.name] = self.local.start(member, own)
+                started[member.name] = self.local.start(self._placed(member), own)
         if wait:
             self.local.wait_ready(wanted, started, timeout_seconds=READY_SECONDS)
             agents = [member.name for member in wanted if member.role == "simple-agent"]
             if agents and "matcher" in started:
                 self.wait_connected(*agents)
+
+    def _placed(self, member: Member) -> Member:
+        words = self.elsewhere.get(member.name)
+        if words is None:
+            return member
+        fields = {one.name: getattr(member, one.name) for one in dataclasses.fields(member)}
+        return _Elsewhere(**fields, words=tuple(words))
 
     def stop(self, *names: str) -> None:
         """Ask these members (all, if none is named) to end, as an operator does, and wait until they have."""

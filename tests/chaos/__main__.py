@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from tests.chaos import private_network
 from tests.chaos.round import DEFAULT_SECONDS, Finding, Size, run
 from tests.chaos.scenarios import SCENARIOS
 
@@ -23,6 +24,7 @@ OUTPUT = ROOT / "build" / "chaos"
 def main(argv: Sequence[str] | None = None) -> int:
     """Break the network so many times; return 1 when something did not hold."""
     options = _options(argv)
+    unable = private_network.why_not_inside()
     # Ended by a signal as by an interrupt: the processes that were started are stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     output = options.output.resolve()
@@ -34,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def say(line: str) -> None:
         progress.print(line, soft_wrap=True, markup=False)
 
+    if unable is None:
+        private_network.light_up()
+        say("partitions are made by the kernel: this run and its hosts are network namespaces")
+    else:
+        say(f"partitions are made by relays only; by the kernel they cannot be: {unable}")
     findings: list[Finding] = []
     size = Size(seconds=options.seconds)
     try:
@@ -102,16 +109,17 @@ def _line(finding: Finding) -> str:
         for name, value in finding.facts.items()
         if not isinstance(value, dict)
     )
-    failovers = ", ".join(f"{one:.2f}" for one in finding.failovers)
-    verdict = "FAILED" if finding.problems else "ok"
-    return f"{verdict}: {shown}" + (f", failover {failovers} s" if failovers else "")
+    times = {"failover": finding.failovers, "failover after a cut": finding.cut_failovers}
+    for name, values in times.items():
+        if values:
+            shown += f", {name} {', '.join(f'{one:.2f}' for one in values)} s"
+    return f"{'FAILED' if finding.problems else 'ok'}: {shown}"
 
 
 def _document(
     findings: Sequence[Finding], options: argparse.Namespace, seconds: float
 ) -> dict[str, Any]:
     ran = [one for one in findings if one.skipped is None]
-    failovers = sorted(value for one in ran for value in one.failovers)
     totals = {
         name: sum(int(one.facts.get(name, 0)) for one in ran)
         for name in ("operations", "acknowledged", "lost", "duplicated", "not_linearizable")
@@ -123,25 +131,33 @@ def _document(
         "seed": options.seed,
         "seconds": round(seconds, 1),
         **totals,
-        "failover_seconds": {
-            "count": len(failovers),
-            "median": round(statistics.median(failovers), 3) if failovers else None,
-            "worst": round(failovers[-1], 3) if failovers else None,
-        },
+        "failover_seconds": _spread([value for one in ran for value in one.failovers]),
+        "cut_failover_seconds": _spread([value for one in ran for value in one.cut_failovers]),
         "findings": [one.document for one in findings],
     }
 
 
+def _spread(seconds: Sequence[float]) -> dict[str, Any]:
+    return {
+        "count": len(seconds),
+        "median": round(statistics.median(seconds), 3) if seconds else None,
+        "worst": round(max(seconds), 3) if seconds else None,
+    }
+
+
 def _total(document: dict[str, Any]) -> str:
-    failover = document["failover_seconds"]
+    failover, cut = document["failover_seconds"], document["cut_failover_seconds"]
     return (
         f"{document['rounds']} rounds in {document['seconds']:.0f} s, {document['failed']} failed, "
         f"{len(document['skipped'])} skipped: {document['acknowledged']} reports acknowledged, "
         f"{document['lost']} lost, {document['duplicated']} duplicated, "
         f"{document['not_linearizable']} not linearizable; "
-        f"failover median {failover['median']} s, worst {failover['worst']} s of {failover['count']}"
+        f"failover median {failover['median']} s, worst {failover['worst']} s of {failover['count']}; "
+        f"after a cut median {cut['median']} s, worst {cut['worst']} s of {cut['count']}"
     )
 
 
 if __name__ == "__main__":
+    if not private_network.inside() and private_network.why_not() is None:
+        private_network.enter("tests.chaos", sys.argv[1:])
     sys.exit(main())

@@ -5,17 +5,20 @@ Everything a fault takes away is given back by `heal`. What was done, and when, 
 
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import httpx
+from tests.chaos.hosts import Hosts
 from tests.chaos.links import Mesh
 from tests.network_kit import LocalTestNetwork, wait_until
 
 _FILLER = "filler"
+_MEASURED_SECONDS = 2.0
+"""Several times what a group needs to go on under another leader."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +28,9 @@ class Breaker:
     network: LocalTestNetwork
     random: Random
     mesh: Mesh
+    """Has links where all processes are on one host."""
+    hosts: Hosts
+    """Has hosts where each process is on one of its own."""
     until: float
     """When to stop, on the monotonic clock."""
     say: Callable[[str], None]
@@ -32,6 +38,8 @@ class Breaker:
     faults: list[str] = field(default_factory=list)
     leader_kills: list[float] = field(default_factory=list)
     """When a leader was killed while a majority went on, on the monotonic clock."""
+    leader_cuts: list[float] = field(default_factory=list)
+    """When a running leader was cut off from a majority that went on, on the monotonic clock."""
     down: set[str] = field(default_factory=set)
     """Who was killed and not started again."""
     filled: set[str] = field(default_factory=set)
@@ -104,15 +112,32 @@ class Breaker:
         self.network.paused.difference_update(victims)
         named = (f"{name} (leader)" if name == leader else name for name in victims)
         self.note(f"kill {', '.join(named)}")
-        left = [name for name in self.up if name not in victims and self._takes_part(name)]
+        goes_on = self._goes_on_without(victims)
         processes = [one for name, one in self.network.running().items() if name in victims]
         for process in processes:
             self.network.local.signal(process, signal.SIGKILL)
         moment = time.monotonic()
         self.network.local.stop(processes, hard=True)
         self.down.update(victims)
-        if leader in victims and len(left) >= len(self.network.validators) // 2 + 1:
+        if leader in victims and goes_on:
             self.leader_kills.append(moment)
+
+    def _goes_on_without(self, victims: Sequence[str]) -> bool:
+        """Whether the validators that are left and take part are a majority."""
+        left = [name for name in self.up if name not in victims and self._takes_part(name)]
+        return len(left) >= len(self.network.validators) // 2 + 1
+
+    @contextmanager
+    def measured(self, victim: str) -> Iterator[None]:
+        """Remember when the block, which cuts a process off, was done, if that was a leader of a group that goes on.
+
+        It then stays cut off for a while, even past the end: what is measured is not the healing.
+        """
+        counts = victim == self.leader() and self._goes_on_without([victim])
+        yield
+        if counts:
+            self.leader_cuts.append(time.monotonic())
+            time.sleep(_MEASURED_SECONDS)
 
     def _takes_part(self, name: str) -> bool:
         """Whether a validator says that it belongs to a majority."""
@@ -182,6 +207,7 @@ class Breaker:
         for name in list(self.network.paused):
             self.network.resume(name)
         self.mesh.heal(reset=self.random.random() < 0.5)
+        self.hosts.heal()
         for name in list(self.filled):
             self.empty(name)
         self.look()

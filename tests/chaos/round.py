@@ -1,7 +1,7 @@
 """One round: a network of its own, load, faults, healing, and the questions at the end."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -9,19 +9,29 @@ from typing import Any
 
 from tests.chaos import checks
 from tests.chaos.faults import Breaker
-from tests.chaos.history import acknowledged, next_acknowledged
+from tests.chaos.history import Operation, acknowledged, next_acknowledged
+from tests.chaos.hosts import Hosts
 from tests.chaos.intents import Orders
 from tests.chaos.linearizability import violations
 from tests.chaos.links import Mesh
 from tests.chaos.load import Load
 from tests.chaos.scenarios import Scenario
-from tests.network_kit import LocalTestNetwork
+from tests.network_kit import LocalTestNetwork, ports_on
 
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.runtime.errors import StartupError
 
 DEFAULT_SECONDS = 25.0
 _KEPT_PROBLEMS = 20
+_VALIDATORS, _AGENTS = 3, 2
+_LISTENING = ("ROOTLAYER", "REGISTRY", "VALIDATOR", "MATCHER")
+_MEMBERS = (
+    "rootlayer",
+    "registry",
+    *(f"validator-{number}" for number in range(1, _VALIDATORS + 1)),
+    "matcher",
+    *(f"agent-{number}" for number in range(1, _AGENTS + 1)),
+)
 _BASE: Mapping[str, Mapping[str, Any]] = {
     "validator.yaml": {
         # One machine stands for many agents.
@@ -58,6 +68,8 @@ class Finding:
     faults: list[str] = field(default_factory=list)
     failovers: list[float] = field(default_factory=list)
     """Seconds from the SIGKILL of a leader, a majority going on, to the acknowledgement of a report sent after it."""
+    cut_failovers: list[float] = field(default_factory=list)
+    """The same, from the moment when a running leader was cut off."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -68,6 +80,7 @@ class Finding:
             "skipped": self.skipped,
             "problems": self.problems,
             "failover_seconds": [round(one, 3) for one in self.failovers],
+            "cut_failover_seconds": [round(one, 3) for one in self.cut_failovers],
             **self.facts,
             "faults": self.faults,
         }
@@ -86,17 +99,18 @@ def run(scenario: Scenario, *, seed: int, size: Size, root: Path, say: Say) -> F
         return finding
     begun = time.monotonic()
     settings = _merged(_BASE, scenario.settings)
-    with LocalTestNetwork.create(root, agents=2, settings=settings) as network:
-        raft = {
-            str(one.id): one.raft_endpoint for one in network.session.network.parameters.validators
-        }
+    with (
+        Hosts(_MEMBERS if scenario.apart else ()) as hosts,
+        _network(root, hosts, settings=settings) as network,
+    ):
         try:
-            with Mesh(raft) as mesh:
-                network.own_variables = {
-                    name: _found_at(mesh.endpoints(name)) for name in network.validators
-                }
+            with Mesh({} if scenario.apart else _log_endpoints(network)) as mesh:
+                if not scenario.apart:
+                    network.own_variables = {
+                        name: _found_at(mesh.endpoints(name)) for name in network.validators
+                    }
                 scenario.prepare(network)
-                _round(finding, scenario, network, mesh=mesh, size=size, say=say)
+                _round(finding, scenario, network, mesh=mesh, hosts=hosts, size=size, say=say)
         except (AssertionError, DependencyError, StartupError) as error:
             finding.problems.append(f"the round could not be finished: {error}")
         finally:
@@ -104,6 +118,30 @@ def run(scenario: Scenario, *, seed: int, size: Size, root: Path, say: Say) -> F
             scenario.clean(network)
     finding.facts["seconds"] = round(time.monotonic() - begun, 1)
     return finding
+
+
+def _network(
+    root: Path, hosts: Hosts, *, settings: Mapping[str, Mapping[str, Any]]
+) -> LocalTestNetwork:
+    """Make a network on this host, or on these."""
+    if not hosts.addresses:
+        return LocalTestNetwork.create(
+            root, validators=_VALIDATORS, agents=_AGENTS, settings=settings
+        )
+    return LocalTestNetwork.create(
+        root,
+        validators=_VALIDATORS,
+        agents=_AGENTS,
+        settings=settings,
+        variables={f"{role}_LISTEN_HOST": "0.0.0.0" for role in _LISTENING},
+        ports=ports_on(hosts.addresses, validators=_VALIDATORS),
+        elsewhere={name: hosts.inside(name) for name in hosts.addresses},
+    )
+
+
+def _log_endpoints(network: LocalTestNetwork) -> dict[str, str]:
+    members = network.session.network.parameters.validators
+    return {str(one.id): one.raft_endpoint for one in members}
 
 
 def _found_at(endpoints: Mapping[str, str]) -> dict[str, str]:
@@ -127,6 +165,7 @@ def _round(
     network: LocalTestNetwork,
     *,
     mesh: Mesh,
+    hosts: Hosts,
     size: Size,
     say: Say,
 ) -> None:
@@ -135,7 +174,7 @@ def _round(
     else:
         network.start("rootlayer", *network.validators)
     random = Random(f"{scenario.name} {finding.seed}")  # noqa: S311 - repeatable on purpose
-    breaker = Breaker(network=network, random=random, mesh=mesh, until=0.0, say=say)
+    breaker = Breaker(network=network, random=random, mesh=mesh, hosts=hosts, until=0.0, say=say)
     finding.faults = breaker.faults
     work = _Intents(network) if scenario.full else _Reports(network, random, size)
     work.start()
@@ -201,14 +240,19 @@ class _Reports:
             "answers": dict(sorted(self._load.answers.items())),
         }
         finding.add([str(one) for one in wrong])
-        times = [next_acknowledged(history, at) for at in breaker.leader_kills]
-        finding.failovers = [one for one in times if one is not None]
+        finding.failovers = _until_acknowledged(history, breaker.leader_kills)
+        finding.cut_failovers = _until_acknowledged(history, breaker.leader_cuts)
 
     def judge(self, finding: Finding, books: checks.Books) -> None:
         promised = acknowledged(self._load.history)
         lost = checks.lost_reports(self._network, books, promised, self._load.pieces)
         finding.facts |= {"lost": len(lost), "duplicated": len(books.duplicates())}
         finding.add(lost)
+
+
+def _until_acknowledged(history: Sequence[Operation], moments: Sequence[float]) -> list[float]:
+    times = [next_acknowledged(history, moment) for moment in moments]
+    return [one for one in times if one is not None]
 
 
 class _Intents:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos import partitions, private_network
 from tests.chaos.faults import Breaker
 from tests.network_kit import LocalTestNetwork, Settings
 
@@ -29,6 +30,8 @@ class Scenario:
     settings: Settings = field(default_factory=dict)
     full: bool = False
     """Whether matcher and agents do the work, instead of the load."""
+    apart: bool = False
+    """Whether every process is on a host of its own."""
     skip: Callable[[], str | None] = lambda: None
     """Why it cannot be run here, if it cannot."""
     prepare: Callable[[LocalTestNetwork], None] = lambda _: None
@@ -203,6 +206,21 @@ def _killing_skewed(breaker: Breaker) -> None:
     _killing(1)(breaker)
 
 
+def _apart(
+    name: str, about: str, step: Fault, *, settings: Settings | None = None, full: bool = False
+) -> Scenario:
+    """Return a scenario with every process on a host of its own, skipped where that cannot be."""
+    return Scenario(
+        name=name,
+        about=about,
+        step=step,
+        settings=settings or {},
+        full=full,
+        apart=True,
+        skip=private_network.why_not_inside,
+    )
+
+
 _SMALL_DISK: Settings = {"validator.yaml": {**COMPACT["validator.yaml"], "health.min_free_mb": 1}}
 _QUICK_EXPIRY: Settings = {"rootlayer.yaml": {"expiry.grace_seconds": 10}}
 
@@ -218,7 +236,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(name="pause-leader", about="SIGSTOP of the leader", step=_pausing(leader=True)),
         Scenario(name="pause-follower", about="SIGSTOP of a follower", step=_pausing(leader=False)),
         Scenario(name="rootlayer", about="RootLayer killed and frozen", step=_rootlayer),
-        Scenario(name="partition", about="links cut, one way or both, or slow", step=_partition),
+        Scenario(
+            name="partition",
+            about="bytes between the logs held back or slow, one way or both",
+            step=_partition,
+        ),
         Scenario(
             name="disk-full",
             about="not one byte left for one, two or all validators",
@@ -240,6 +262,16 @@ SCENARIOS: Mapping[str, Scenario] = {
             name="network",
             about="matcher, agents and intents; anybody is killed, links are cut",
             step=_members,
+            settings=_QUICK_EXPIRY,
+            full=True,
+        ),
+        _apart("split", "packets between hosts dropped or refused", partitions.split),
+        _apart("unplug", "a host's cable pulled", partitions.unplug, settings=COMPACT),
+        _apart("loss", "packets lost at random", partitions.lose),
+        _apart(
+            "divide",
+            "matcher, agents and intents; all hosts divided in two",
+            partitions.divide,
             settings=_QUICK_EXPIRY,
             full=True,
         ),
