@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs the binaries of `make build` into the image pinai-subnet:latest (and :VERSION) of this machine's architecture,
-# and writes what is inside to build/image/pinai-subnet.cdx.json (CycloneDX). Usage: build-images.sh [--name NAME]
+# and writes what is inside to build/image/: pinai-subnet.cdx.json (CycloneDX) and SOURCES.md (licences, and where the
+# sources are). Usage: build-images.sh [--name NAME]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,6 +20,7 @@ docker info >/dev/null 2>&1 ||
 
 read -r _ version commit < <(bin/subnetctl --version)
 commit=${commit//[()]/}
+data_format=$(bin/subnetctl version --json | sed -nE 's/.*"data_format": ([0-9]+).*/\1/p')
 epoch=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH=$epoch
 
@@ -31,12 +33,12 @@ cp -al bin "$context/bin"
 install -m 755 deployment/docker/entrypoint.sh "$context/entrypoint.sh"
 touch -d "@$epoch" "$context/entrypoint.sh" "$context/data"
 
-build/freeze/venv/bin/python scripts/write-sbom --packages build/base.packages --version "$version" \
-  --epoch "$epoch" --out build/image/pinai-subnet.cdx.json
+build/freeze/venv/bin/python scripts/write-sbom --packages build/base.packages --debian-sources build/base.sources --version "$version" \
+  --epoch "$epoch" --out build/image/pinai-subnet.cdx.json --sources build/image/SOURCES.md
 
 docker build --quiet --file deployment/docker/Dockerfile --tag "$name:latest" --tag "$name:$version" \
   --build-arg VERSION="$version" --build-arg COMMIT="$commit" \
-  --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" "$context" >/dev/null
+  --build-arg DATA_FORMAT="$data_format" --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" "$context" >/dev/null
 # The finished image proves itself: no network, nothing writable, no privileges.
 docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges "$name:latest" \
   subnetctl --version >/dev/null

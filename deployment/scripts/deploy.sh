@@ -13,12 +13,25 @@ usage: deploy.sh [OPTIONS] [VERB]
   up                    check, start what does not run, wait, prove with one intent
   down                  stop and remove the containers; data, keys and configuration stay
   restart [SERVICE...]  recreate services one at a time, validators last, each ready before the next
+  upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with ALLOWED_SIGNERS]
+                        to another version: followers, matcher, registry, others, the leader last, each ready before
+                        the next; the first that is not goes back and ends it. --plan only shows, --stop takes all at once
+  upgrade --resume | --rollback
+                        go on with an upgrade that was interrupted or has stopped, or go back to the version before
+  backup [save | list | verify FILE | drill FILE] [--key-file FILE]
+                        a signed backup of the ledger into backups/; check one; prove one in a network of its own
+  backup identity --to DIRECTORY
+                        copy what cannot be made again: keys, configuration, Compose file
+  restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key-file FILE]
+                        begin a new life of the network from a backup; former data is moved aside
+  reset [--yes] [--down] [--i-know]
+                        delete the data of every service; keys, configuration and backups stay
   status                containers, readiness with reasons, validators
   logs [SERVICE...]     follow the logs
   fix-perms             give the data directories to the user of the containers (1000:1000)
 
   --dry-run             say what would be done
-  --non-interactive     never ask (nothing here asks; for scripts that pass it to every tool)
+  --non-interactive     never ask; what would have to be asked is refused
   -h, --help            this text
 
 Exit status: 0 done, 1 failed, 2 usage, 75 another deploy.sh runs, 78 wrong configuration or host.
@@ -27,10 +40,13 @@ TEXT
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 compose_file=$home/docker/docker-compose.yml
-image=${PINAI_IMAGE:-pinai-subnet:latest}
+# .env is read by the program in the image, so which image that is has to be found without it.
+image=$(sed -nE "s/^(export +)?PINAI_IMAGE *= *[\"']?([^\"' #]+).*/\2/p" "$home/.env" 2>/dev/null | tail -1 || true)
+image=${image:-${PINAI_IMAGE:-pinai-subnet:latest}}
 image_uid=1000
 ready_seconds=${READY_SECONDS:-180}
 dry_run=
+non_interactive=
 problems=0
 
 say() { printf '%s\n' "$*" >&2; }
@@ -56,6 +72,11 @@ load_environment() { # .env becomes this process's environment, read by the one 
   while IFS= read -r -d '' pair; do
     export "${pair?}"
   done < <(tool --network none -- compose environment --home /deployment)
+}
+
+reach() { # the network of the containers where it is there: the program inside has to ask the members
+  local name=${NETWORK_NAME:-subnet-network}
+  if docker network inspect "$name" >/dev/null 2>&1; then echo "$name"; else echo none; fi
 }
 
 compose() { docker compose --env-file /dev/null --file "$compose_file" "$@"; }
@@ -277,6 +298,7 @@ up() {
   wait_ready $(containers)
   prove
   say "NETWORK READY after $((SECONDS - begun)) s"
+  remind_identity
 }
 
 down() {
@@ -287,12 +309,14 @@ down() {
 
 restart() {
   check_configuration
-  local services=("$@") service
+  local services=("$@") service from
   ((${#services[@]})) || mapfile -t services < <(containers | sort -t- -k1,1)
   for service in "${services[@]}"; do
     if [[ -n $dry_run ]]; then say "would recreate $service and wait until it is ready"; continue; fi
+    from=$(microseconds)
     compose up --detach --no-deps --force-recreate "$service" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
     wait_ready "$service"
+    say "  $service away for $(seconds_since "$from") s"
   done
 }
 
@@ -303,6 +327,7 @@ status() {
     ready "$service" || { say "$service is not ready"; unready=1; }
   done
   tool --network "${NETWORK_NAME:-subnet-network}" -- validators --home /deployment || unready=1
+  remind_identity
   return "$unready"
 }
 
@@ -314,6 +339,11 @@ init() {
   say "back up $home/.env now: its keys cannot be made again"
 }
 
+# shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
+source "$home/scripts/lib/upgrade.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/data.sh
+source "$home/scripts/lib/data.sh"
+
 # --- command line
 
 verb=
@@ -322,8 +352,8 @@ while (($#)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
     --dry-run) dry_run=1 ;;
-    --non-interactive) ;;
-    --*) [[ $verb == init ]] || { usage >&2; exit 2; }; words+=("$1") ;;
+    --non-interactive) non_interactive=1 ;;
+    --*) [[ $verb == @(init|upgrade|backup|restore|reset) ]] || { usage >&2; exit 2; }; words+=("$1") ;;
     *) if [[ -z $verb ]]; then verb=$1; else words+=("$1"); fi ;;
   esac
   shift
@@ -332,22 +362,24 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
 esac
 case ${verb:-up} in
-  up) up ;;
+  up) refuse_unfinished; up ;;
   check) check ;;
   init) init "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
-  down | restart | status | logs)
+  upgrade) upgrade "${words[@]}" ;;
+  down | restart | status | logs | backup | restore | reset)
     check_engine
     check_image
     check_env
     load_environment
     case $verb in
+      restart) refuse_unfinished; restart "${words[@]}" ;;
       logs) compose logs --follow --tail 100 "${words[@]}" ;;
       *) "$verb" "${words[@]}" ;;
     esac

@@ -23,7 +23,7 @@ from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.wire.network_file import Network, load_network
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = "pinai-subnet:latest"
+IMAGE = os.environ.get("PINAI_IMAGE", "pinai-subnet:latest")
 CONFINED = (
     *("--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
@@ -96,6 +96,7 @@ class ContainerNetwork:
         self.variables |= {
             "CONTAINER_PREFIX": self.name,
             "NETWORK_NAME": self.name,
+            "PINAI_IMAGE": IMAGE,
             "SUBNET_CIDR": f"172.{random.randrange(20, 28)}.{random.randrange(256)}.0/24",  # noqa: S311
         }
 

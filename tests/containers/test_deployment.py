@@ -6,17 +6,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.containers.deployment_kit import edited, run
 from tests.containers.kit import IMAGE, ROOT, docker, until
 
 from pinai_subnet.cli.ports import PortPlan
 
 pytestmark = pytest.mark.containers
 
-COMMAND_SECONDS = 400
 QUICK_START = {
     "tar xzf pinai-subnet-dist-*.tar.gz": "distribution",
     "cd pinai-subnet-dist-*/": "distribution",
@@ -30,21 +29,11 @@ QUICK_START = {
 """Every command of the quick start, and what runs it here."""
 
 
-def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a script as an operator does: nothing of this process's environment but PATH and HOME."""
-    environment = {name: os.environ[name] for name in ("PATH", "HOME")}
-    return subprocess.run(
-        [str(word) for word in words],
-        cwd=cwd, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False,
-        env=environment,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def distribution(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A distribution, exported and unpacked elsewhere."""
     place = tmp_path_factory.mktemp("distribution")
-    done = run(ROOT / "deployment/scripts/export-images.sh", "--out", place)
+    done = run(ROOT / "deployment/scripts/export-images.sh", "--out", place, "--image", IMAGE)
     assert done.returncode == 0, done.stderr
     tarball = Path(done.stdout.strip())
     print(f"tarball: {tarball.stat().st_size / 1e6:.1f} MB")
@@ -91,21 +80,6 @@ def deployment(distribution: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def deploy(deployment: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run deploy.sh."""
     return run("./scripts/deploy.sh", *words, cwd=deployment)
-
-
-@contextmanager
-def edited(path: Path, change: dict[str, str]) -> Iterator[None]:
-    """Change texts of a file for a while; its mode stays."""
-    before = path.read_text()
-    text = before
-    for old, new in change.items():
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    path.write_text(text)
-    try:
-        yield
-    finally:
-        path.write_text(before)
 
 
 def test_every_command_of_the_quick_start_is_run_here() -> None:

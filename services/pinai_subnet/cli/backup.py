@@ -1,6 +1,8 @@
-"""`subnetctl backup`: save, inspect, verify, drill, restore. The validators take backups; here they are files."""
+"""`subnetctl backup`: save, list, inspect, verify, drill, restore. The validators take backups; here they are files."""
 
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +12,13 @@ from pydantic import SecretStr
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.cli.drill import POLICIES, drill
-from pinai_subnet.cli.quorum_check import ask_all, refuse_live_quorum
+from pinai_subnet.cli.quorum_check import Answer, ask_all, refuse_live_quorum
 from pinai_subnet.cli.restoring import highest_epoch, restore, targets
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.cli.verified_backup import remember_verified
-from pinai_subnet.ports.errors import Refused, Unreachable
+from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
+from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.runtime.files import write_private
 from pinai_subnet.runtime.settings import read_private_key
 from pinai_subnet.validator.backup_file import (
@@ -84,6 +87,26 @@ def save(
     Screen(as_json=as_json).result(facts, text)
 
 
+@app.command("list")
+def list_backups(
+    home: HomeOption = HOME, key_file: KeyFileOption = None, as_json: JsonOption = False
+) -> None:
+    """Show the backups in HOME/backups, oldest first; which of them are damaged, or encrypted with another key."""
+    rows = []
+    for file in sorted((home / "backups").glob("*.snb")):
+        row: Document = {"file": file.name, "bytes": file.stat().st_size}
+        try:
+            header = _read(file, key_file).header
+        except (DependencyError, SubnetError) as error:
+            row["state"] = f"{error.code} {error.message}"
+        else:
+            row |= {"index": header.index, "taken_at": _time(header.taken_at_ms), "state": "intact"}
+        rows.append(row)
+    Screen(as_json=as_json).table(
+        rows, ("file", "bytes", "index", "taken_at", "state"), empty="no backups"
+    )
+
+
 @app.command()
 def inspect(
     file: FileArgument, key_file: KeyFileOption = None, as_json: JsonOption = False
@@ -145,6 +168,12 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
     file: FileArgument,
     home: HomeOption = HOME,
     i_know: KnowOption = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="the directories are those of containers")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="check everything, change nothing")
+    ] = False,
     restore_id: Annotated[
         str | None, typer.Option(help="on every further host: what the first one printed")
     ] = None,
@@ -160,13 +189,20 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
     if not i_know:
         refuse_live_quorum(answers, what="restore")
         _require_quorum(finding)
-    floor = max(epoch_floor, highest_epoch(session, finding.ledger, targets(session)))
+    wanted = targets(session, containers=containers)
+    lost = _lost(answers, backup)
+    if dry_run:
+        names = [str(one.identity.id) for one in wanted]
+        _would_restore(Screen(as_json=as_json), backup, names, lost)
+        return
+    floor = max(epoch_floor, highest_epoch(session, finding.ledger, wanted))
     done = restore(
-        session, finding.ledger, term=backup.header.term, epoch_floor=floor, restore_id=restore_id
-    )
-    newest = max((one.index for one in answers if one.index is not None), default=None)
-    lost = (
-        "unknown: no validator answers" if newest is None else max(0, newest - backup.header.index)
+        session,
+        finding.ledger,
+        wanted=wanted,
+        term=backup.header.term,
+        epoch_floor=floor,
+        restore_id=restore_id,
     )
     name = done.cluster_id.partition("/")[2]
     facts = {
@@ -186,6 +222,21 @@ def restore_command(  # noqa: PLR0917 (one parameter per option)
         f"on every further host: subnetctl backup restore FILE --restore-id {name} --epoch-floor {floor}"
     )
     Screen(as_json=as_json).result(facts, text)
+
+
+def _lost(answers: Sequence[Answer], backup: Backup) -> int | str:
+    """Return how many entries came after the backup."""
+    newest = max((one.index for one in answers if one.index is not None), default=None)
+    if newest is None:
+        return "unknown: no validator answers"
+    return max(0, newest - backup.header.index)
+
+
+def _would_restore(screen: Screen, backup: Backup, names: Sequence[str], lost: int | str) -> None:
+    screen.result(
+        {"index": backup.header.index, "validators": list(names), "entries_lost": lost},
+        f"would restore {', '.join(names)} at entry {backup.header.index}; entries lost: {lost}",
+    )
 
 
 def _key(file: Path | None) -> bytes | None:
@@ -273,6 +324,10 @@ def _facts(backup: Backup) -> Document:
         "history_digest": "0x" + header.history_digest.hex(),
         "signed_by": [one.validator_id for one in header.signatures],
     }
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _plain(value: Any) -> Any:

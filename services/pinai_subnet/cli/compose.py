@@ -21,9 +21,14 @@ from pinai_subnet.cli.local_network import Member, members
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
+from pinai_subnet.cli.upgrading import merge_env, pin, print_order, step_down
 from pinai_subnet.runtime.errors import cannot_start
 
 app = typer.Typer(no_args_is_help=True, help="Write the files of a network in containers.")
+app.command("order")(print_order)
+app.command("step-down")(step_down)
+app.command("merge-env")(merge_env)
+app.command("pin")(pin)
 
 USER = 1000
 """Who runs in the image."""

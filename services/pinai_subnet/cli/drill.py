@@ -19,7 +19,7 @@ from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork
 from pinai_subnet.cli.network import bring_up
 from pinai_subnet.cli.ports import PortPlan
-from pinai_subnet.cli.restoring import Restored, restore
+from pinai_subnet.cli.restoring import Restored, restore, targets
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.ports.errors import Damaged
 from pinai_subnet.validator.backup_file import Backup
@@ -55,7 +55,14 @@ def drill(backup: Backup, *, policies: Path | None, say: Callable[[str], None]) 
     session = _scratch(root, backup, policies)
     # Only the subnet's name has to be the backup's; members and chain are the scratch network's own.
     ledger = decode_snapshot(backup.state, session.network.genesis, LedgerLimits())
-    restored = restore(session, ledger, term=backup.header.term, epoch_floor=0, restore_id="drill")
+    restored = restore(
+        session,
+        ledger,
+        wanted=targets(session),
+        term=backup.header.term,
+        epoch_floor=0,
+        restore_id="drill",
+    )
     local = LocalNetwork(home=session.home, say=say)
     try:
         bring_up(session, say)

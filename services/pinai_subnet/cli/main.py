@@ -10,6 +10,7 @@ import typer
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.runtime.data_dir import DATA_FORMAT
 from pinai_subnet.runtime.errors import StartupError
 from pinai_subnet.wire.catalogue import CATALOGUE
 
@@ -91,9 +92,9 @@ def _options(
 def version(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print version and commit."""
+    """Print version and commit; as JSON with the format of the data directories too."""
     text = _version_line()
-    Screen(as_json=as_json).result({"version": text}, text)
+    Screen(as_json=as_json).result({"version": text, "data_format": DATA_FORMAT}, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -74,7 +74,13 @@ def recover(
         Screen(as_json=as_json).result(facts, f"{text}\nnothing was changed; add --apply to do it")
         return
     path = _keep_copy(session, ledger, best.found)
-    done = restore(session, ledger, term=best.found.last_term, epoch_floor=floor)
+    done = restore(
+        session,
+        ledger,
+        wanted=targets(session),
+        term=best.found.last_term,
+        epoch_floor=floor,
+    )
     name = done.cluster_id.partition("/")[2]
     facts |= {"cluster_id": done.cluster_id, "moved_aside": str(done.aside), "backup": str(path)}
     Screen(as_json=as_json).result(

@@ -54,12 +54,17 @@ class Restored:
     """Whether it goes on with other validators than the ledger's."""
 
 
-def targets(session: Session) -> Sequence[Target]:
-    """Return the validators that this home has keys for; raise `Refused` SN-R084 where there is none."""
+def targets(session: Session, *, containers: bool = False) -> Sequence[Target]:
+    """Return the validators that this home has keys for; raise `Refused` SN-R084 where there is none.
+
+    In containers each has a volume of its own, data/NAME, and its directory in it.
+    """
     parameters = session.network.parameters
     local = {member.id for member in members(session.environment) if member.role == "validator"}
     found = [
-        Target(identity=one, path=session.home.data / one.id)
+        Target(
+            identity=one, path=session.home.data / (f"{one.id}/{one.id}" if containers else one.id)
+        )
         for one in parameters.validators
         if one.id in local
     ]
@@ -93,11 +98,12 @@ def restore(
     session: Session,
     ledger: Ledger,
     *,
+    wanted: Sequence[Target],
     term: int,
     epoch_floor: int,
     restore_id: str | None = None,
 ) -> Restored:
-    """Give every validator of this home the state; former directories are moved aside, signing records carried over.
+    """Give these validators of this home the state; former directories are moved aside, signing records carried over.
 
     Every directory is locked first, so nothing happens while a validator runs (`StartupError` SN-H010).
     """
@@ -111,7 +117,6 @@ def restore(
         ledger, epoch_floor, members=members, version=_version_at_rootlayer(session, members)
     )
     changed = ledger.set_state().version > 1
-    wanted = targets(session)
     archives: list[str] = []
     with ExitStack() as locks:
         for target in wanted:
@@ -123,6 +128,7 @@ def restore(
             former = aside / target.identity.id
             if target.path.exists():
                 target.path.rename(former)
+            target.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _opened(session, target) as directory:
                 write_cluster(directory.path, cluster)
                 if _carry_over(former, directory):

@@ -6,6 +6,7 @@ Asks nobody and decides nothing. The files before a change stay beside the new o
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def write_env(
     left = dict(changes)
     lines = []
     for line in home.env_file.read_text(encoding="utf-8").splitlines():
-        name = line.partition("=")[0].strip()
+        name = line.partition("=")[0].strip().removeprefix("export ").strip()
         if name in without:
             continue
         lines.append(f"{name}={left.pop(name)}" if name in left else line)
@@ -63,7 +64,8 @@ def write_restored(home: Home, restore_id: str) -> None:
     kept = [line if text.startswith("restored:") else text for text in lines]
     if line not in kept:
         kept.append(line)
-    _replace(path, "\n".join(kept) + "\n", mode=0o600)
+    # Nothing in it is secret, and in a deployment another user's containers read it: its mode stays.
+    _replace(path, "\n".join(kept) + "\n", mode=stat.S_IMODE(path.stat().st_mode))
 
 
 def _entry(member: ValidatorIdentity) -> str:

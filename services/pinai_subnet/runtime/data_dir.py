@@ -12,7 +12,7 @@ from pinai_subnet.runtime.errors import StartupError, cannot_start
 
 _LOCK = "process.lock"
 _STAMP = "identity.json"
-_FORMAT = 1
+DATA_FORMAT = 1
 """Of the directory as a whole; the files in it have formats of their own. Directories without it are format 1."""
 _IGNORED = frozenset({_LOCK, _STAMP, _STAMP + ".partial", "lost+found"})
 
@@ -165,11 +165,11 @@ def _check_identity(path: Path, identity: Identity) -> None:
             where=str(stamp),
             fix="restore the directory from a backup",
         ) from exc
-    written = found.get("format", _FORMAT)
-    if written != _FORMAT:
+    written = found.get("format", DATA_FORMAT)
+    if written != DATA_FORMAT:
         raise cannot_start(
             "SN-H005",
-            f"{path} has data format {written}; this version reads format {_FORMAT}",
+            f"{path} has data format {written}; this version reads format {DATA_FORMAT}",
             where=str(stamp),
             fix="run the version that wrote it, or restore a backup taken before the upgrade",
         )
@@ -201,7 +201,7 @@ def _write_stamp(path: Path, identity: Identity) -> None:
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, **asdict(identity)}, file)
+            json.dump({"format": DATA_FORMAT, **asdict(identity)}, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path / _STAMP)

@@ -172,4 +172,40 @@ ENTRIES: tuple[Entry, ...] = (
         cause="A file of the distribution is missing, or its content is not what its checksum says.",
         remedy="Copy the distribution again, compare it with its .sha256 file, and unpack it into an empty directory.",
     ),
+    Entry(
+        code="SN-H070",
+        title="an upgrade is not finished, or there is none",
+        cause="An upgrade was interrupted or stopped at a node that did not get ready: two versions run side by side.",
+        remedy="Finish it with `deploy.sh upgrade --resume`, or go back with `deploy.sh upgrade --rollback`.",
+    ),
+    Entry(
+        code="SN-H071",
+        title="this version cannot follow the one that runs",
+        cause="It is older, or reads another format of the data directories than the one that they are in.",
+        remedy="Take a newer version; to go back to an older one restore a backup that was taken before the upgrade.",
+    ),
+    Entry(
+        code="SN-H072",
+        title="a service did not get ready with the new version",
+        cause="The new version, or the new configuration, does not work here; that service runs the former one again.",
+        remedy="Read its last lines, correct the cause and resume the upgrade, or roll it back.",
+    ),
+    Entry(
+        code="SN-H073",
+        title="a validator cannot be spared now",
+        cause="Too few other validators take part: without this one nobody could lead, and nothing would become final.",
+        remedy="Bring the other validators back first; `deploy.sh status` shows what each of them lacks.",
+    ),
+    Entry(
+        code="SN-H074",
+        title="the distribution is not signed by who it should be",
+        cause="Its list of checksums has no signature, or one by a key that is not among the allowed signers.",
+        remedy="Take the distribution from its publisher, and compare the allowed signers with what they publish.",
+    ),
+    Entry(
+        code="SN-H075",
+        title="the data is not deleted",
+        cause="It was not confirmed, containers still run, or a remote RootLayer knows what these keys have signed.",
+        remedy="Follow the fix that is shown; `deploy.sh init` elsewhere makes a new network with keys of its own.",
+    ),
 )
