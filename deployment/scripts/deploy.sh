@@ -28,6 +28,7 @@ usage: deploy.sh [OPTIONS] [VERB]
                         delete the data of every service; keys, configuration and backups stay
   status                containers, readiness with reasons, validators
   logs [SERVICE...]     follow the logs
+  debug                 write a support bundle: what helps others to help, without secrets
   fix-perms             give the data directories to the user of the containers (1000:1000)
 
   --dry-run             say what would be done
@@ -331,6 +332,19 @@ status() {
   return "$unready"
 }
 
+debug() {
+  local file service
+  file=pinai-support-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+  if [[ -n $dry_run ]]; then say "would write $home/$file"; return; fi
+  mkdir -m 755 "$scratch/logs"
+  for service in $(containers); do
+    compose logs --no-log-prefix --no-color --tail 2000 "$service" >"$scratch/logs/$service.log" || true
+  done
+  mount_mode=rw tool --network "$(reach)" --volume "$scratch/logs:/logs:ro" -- \
+    debug --home /deployment --logs /logs --output "/deployment/$file"
+  say "/deployment is $home"
+}
+
 init() {
   check_engine
   check_image
@@ -373,7 +387,7 @@ case ${verb:-up} in
   init) init "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | backup | restore | reset)
+  down | restart | status | logs | debug | backup | restore | reset)
     check_engine
     check_image
     check_env

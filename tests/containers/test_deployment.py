@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def deployment(distribution: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def deploy(deployment: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run deploy.sh."""
     return run("./scripts/deploy.sh", *words, cwd=deployment)
+
+
+def support_bundle(deployment: Path) -> dict[str, bytes]:
+    """Make a support bundle and return its parts; it holds no key."""
+    done = deploy(deployment, "debug")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = deployment.glob("pinai-support-*.tar.gz")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(path) as archive:
+        files = {one.name.removeprefix("support/"): archive.extractfile(one) for one in archive}
+        parts = {name: file.read() for name, file in files.items() if file}
+    path.unlink()
+    keys = re.findall(
+        r"^\w*_KEY\w*=([0-9a-f]{64})$", (deployment / ".env").read_text(), re.MULTILINE
+    )
+    assert len(keys) >= 4
+    assert not any(key.encode() in data for key in keys for data in parts.values())
+    return parts
 
 
 def test_every_command_of_the_quick_start_is_run_here() -> None:
@@ -293,6 +312,11 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(deployment: Path)
         )  # fmt: skip
     assert b"validator_listening" in (following.value.stdout or b"")
 
+    parts = support_bundle(deployment)
+    assert b"validator_listening" in parts["members/validator-1/log.txt"]
+    assert b"replication" in parts["members/validator-3/status.json"]
+    assert b"subnet_matcher_" in parts["members/matcher/metrics.txt"]
+
     done = deploy(deployment, "restart", "validator-1", "validator-2")
     assert done.returncode == 0, done.stderr
     assert done.stderr.index("validator-1 ready") < done.stderr.index("validator-2 ready")
@@ -301,6 +325,7 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(deployment: Path)
     record = kept.read_bytes()
     assert record
     assert deploy(deployment, "down").returncode == 0
+    assert "config/validator.yaml" in support_bundle(deployment), "of a network that is down"
     assert kept.read_bytes().startswith(record)
 
     os.chown(deployment / "data/validator-2", 0, 0)

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "down": "network.down",
     "status": "status.status",
     "demo": "demo.demo",
+    "debug": "debug.debug",
     "explain": "explain.explain",
     "recover": "recover.recover",
     "agents": "members.agents",

@@ -208,4 +208,22 @@ ENTRIES: tuple[Entry, ...] = (
         cause="It was not confirmed, containers still run, or a remote RootLayer knows what these keys have signed.",
         remedy="Follow the fix that is shown; `deploy.sh init` elsewhere makes a new network with keys of its own.",
     ),
+    Entry(
+        code="SN-H090",
+        title="the support bundle was not harmless",
+        cause="The finished bundle held a secret of this home, or something that looks like one; it was deleted.",
+        remedy="Report the part and the secret's place that the message names; until then send single files.",
+    ),
+    Entry(
+        code="SN-H091",
+        title="what is secret cannot be known",
+        cause="A key file or a configuration file cannot be read, so its secrets cannot be looked for in a bundle.",
+        remedy="Run the command as the user who may read the file, or move away what does not belong there.",
+    ),
+    Entry(
+        code="SN-H092",
+        title="the support bundle cannot be written",
+        cause="The file exists already, or its directory cannot be written; bundles never replace a file.",
+        remedy="Name another file with --output.",
+    ),
 )
