@@ -7,6 +7,7 @@
 
 upgrade_dir=$home/.upgrade
 next_dir= # the unpacked distribution, while nothing is begun
+resumed=
 
 note() { printf '%s\t%s\n' "$1" "$2" >>"$upgrade_dir/journal" && sync "$upgrade_dir/journal"; }
 noted() { # noted WHAT: the last value, fails where there is none
@@ -75,6 +76,7 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
       esac
       [[ -z $dry_run ]] || { say "would go on with: $(noted old-version) -> $(noted new-version)"; return; }
       note state running
+      resumed=1
       upgrade_go_on
       ;;
     rollback) upgrade_rollback ;;
@@ -296,7 +298,7 @@ upgrade_services() {
   local service order
   was_noted step order || { note order "$(service_order | xargs)"; note step order; }
   read -ra order <<<"$(noted order)"
-  upgrade_start_missing "${order[@]}"
+  [[ -z $resumed ]] || upgrade_start_missing "${order[@]}"
   measure_begin
   for service in "${order[@]}"; do
     if was_noted upgraded "$service"; then continue; fi

@@ -37,13 +37,13 @@ def upgrade_order(services: Sequence[str], leader: str | None) -> list[str]:
     return [*validators, *roles, *others, *(one for one in last if one is not None)]
 
 
-def new_variables(present: DotEnv, example: DotEnv) -> dict[str, str]:
-    """Return what the example gives a value and `.env` does not name; the image is pinned by the upgrade itself."""
-    return {
-        name: value
-        for name, value in example.values.items()
-        if value and name not in present.values and name != IMAGE_VARIABLE
-    }
+def new_variables(present: DotEnv, example: DotEnv, former: DotEnv | None) -> dict[str, str]:
+    """Return what the example gives a value and neither `.env` nor the former example names.
+
+    What the former one named and `.env` does not was left out on purpose; the image is pinned by the upgrade itself.
+    """
+    known = {IMAGE_VARIABLE, *present.values, *(former.values if former is not None else ())}
+    return {name: value for name, value in example.values.items() if value and name not in known}
 
 
 def require_spare(answers: Sequence[Answer], voters: int, validator: str) -> None:
@@ -134,7 +134,9 @@ def merge_env(
     """Add the variables that are new to .env, keep everything else, and print their names one per line."""
     place = Home(home)
     read = parse_dotenv(example.read_bytes(), name=str(example))
-    added = new_variables(place.read_env(), read)
+    beside = home / ".env.example"
+    former = parse_dotenv(beside.read_bytes(), name=str(beside)) if beside.is_file() else None
+    added = new_variables(place.read_env(), read, former)
     if added and not dry_run:
         write_env(place, added)
     Screen(as_json=as_json).result({"added": list(added)}, "\n".join(added))

@@ -95,7 +95,9 @@ def test_only_variables_with_a_value_that_are_not_there_are_added() -> None:
     example = parse_dotenv(
         b"LOG_LEVEL=INFO\nNEW=5   # why\nKEY=\nPINAI_IMAGE=pinai-subnet:latest\n", name="example"
     )
-    assert new_variables(there, example) == {"NEW": "5"}
+    assert new_variables(there, example, None) == {"NEW": "5"}
+    former = parse_dotenv(b"NEW=4\n", name="former")
+    assert new_variables(there, example, former) == {}, "it was left out on purpose"
 
 
 def test_an_env_file_keeps_what_it_had(tmp_path: Path) -> None:
@@ -106,6 +108,8 @@ def test_an_env_file_keeps_what_it_had(tmp_path: Path) -> None:
     example.write_text("NEW=5   # why\n")
     merge_env(example=example, home=tmp_path, dry_run=True)
     assert env.read_text() == "# mine\nexport MINE=1\n"
+    (tmp_path / ".env.example").write_text("FORMER=1\n")
+    example.write_text("FORMER=2\nNEW=5   # why\n")
     merge_env(example=example, home=tmp_path)
     assert env.read_text() == "# mine\nexport MINE=1\nNEW=5\n"
     assert (tmp_path / ".env.bak").read_text() == "# mine\nexport MINE=1\n"
