@@ -7,8 +7,16 @@ usage() {
 usage: deploy.sh [OPTIONS] [VERB]
 
   (no verb)             check, start, wait until the network has proven itself, report
-  init [--validators N] [--development]
-                        make .env with fresh keys; --development: with a RootLayer and agents for trying out
+  init [--validators N | --hosts A,B,C] [--development]
+                        make .env with fresh keys; --development: with a RootLayer and agents for trying out;
+                        --hosts: one validator per host, this host first; makes a join package for each other
+  invite --id validator-N --host ADDRESS [--grpc-port P] [--http-port P] [--raft-port P]
+                        write a join package for another host to standard output; it holds no private key
+  join PACKAGE          on another host: make .env with a key of its own, start, wait for approvals and its vote
+  approve [ADDRESS]     approve who asks to join with the key ADDRESS, or the change under way
+  move ADDRESS          this host has another address: tell the network, once others approve
+  refresh               take over the validators as they are now; the matcher is restarted where they changed
+  peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing
   up                    check, start what does not run, wait, prove with one intent
   down                  stop and remove the containers; data, keys and configuration stay
@@ -288,15 +296,17 @@ prove() { tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --ho
 up() {
   local begun=$SECONDS
   check
+  if on_several_hosts && [[ -z $dry_run && -n $(containers) ]]; then refresh || say "no newer set is known here"; fi
   if [[ -n $dry_run ]]; then
     say "would make data directories, start $(compose config --services | tr '\n' ' ')and prove the network"
     return
   fi
   prepare_data new
   compose up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  if joining; then announce; fi
   # shellcheck disable=SC2046
   wait_ready $(containers)
-  prove
+  if [[ -n ${TEST_PRIVATE_KEY:-} ]]; then prove; fi
   say "NETWORK READY after $((SECONDS - begun)) s"
   remind_identity
 }
@@ -331,6 +341,61 @@ status() {
   return "$unready"
 }
 
+# --- several hosts, one validator on each
+
+on_several_hosts() { [[ -n ${HOST_SERVICES:-} ]]; }
+
+joining() { [[ -f $home/invitation.json ]]; }
+
+with_network() { tool --network "${NETWORK_NAME:-subnet-network}" -- "$@" --home /deployment; }
+
+announce() { mount_mode=rw with_network validator announce --wait "${JOIN_SECONDS:-600}"; }
+
+refresh() { # take over the set as the network has it; the matcher reads it when it starts
+  local before
+  [[ -z $dry_run ]] || { say "would write the set as it is now into config/network.yaml"; return; }
+  before=$(sha256sum <"$home/config/network.yaml")
+  mount_mode=rw with_network validator refresh || return 1
+  [[ $(sha256sum <"$home/config/network.yaml") != "$before" ]] || return 0
+  if containers | grep -qx matcher; then restart matcher; fi
+}
+
+invite() { with_network validator invite "$@"; }
+
+join() {
+  (($# == 1)) && [[ -f $1 ]] || { usage >&2; exit 2; }
+  check_engine
+  check_image
+  [[ -n $dry_run ]] && { say "would make .env with a new key, docker/docker-compose.yml and config/ from $1"; return; }
+  mount_mode=rw tool --network none --volume "$(realpath "$1"):/package:ro" -- \
+    validator join /package --home /deployment
+  say "back up $home/.env now: its key cannot be made again"
+  up
+}
+
+approve() {
+  [[ -n $dry_run ]] && { with_network validator approve "$@" --dry-run; return; }
+  with_network validator approve "$@"
+  refresh
+}
+
+move() {
+  (($# == 1)) && on_several_hosts || { usage >&2; exit 2; }
+  local number endpoints=() end name port
+  number=$(grep -oE 'validator-[0-9]+' <<<"$HOST_SERVICES" | head -1)
+  for end in grpc http raft; do
+    name=VALIDATOR_${number#validator-}_${end^^}
+    port=${!name##*:}
+    endpoints+=("--$end" "$1:$port")
+  done
+  [[ -n $dry_run ]] && { with_network validator move "$number" "${endpoints[@]}" --dry-run; return; }
+  mount_mode=rw with_network validator move "$number" "${endpoints[@]}" --wait "${JOIN_SECONDS:-600}"
+  load_environment
+  restart
+}
+
+peers() { with_network validator peers; }
+
 init() {
   check_engine
   check_image
@@ -353,7 +418,7 @@ while (($#)); do
     -h | --help) usage; exit 0 ;;
     --dry-run) dry_run=1 ;;
     --non-interactive) non_interactive=1 ;;
-    --*) [[ $verb == @(init|upgrade|backup|restore|reset) ]] || { usage >&2; exit 2; }; words+=("$1") ;;
+    --*) [[ $verb == @(init|invite|upgrade|backup|restore|reset) ]] || { usage >&2; exit 2; }; words+=("$1") ;;
     *) if [[ -z $verb ]]; then verb=$1; else words+=("$1"); fi ;;
   esac
   shift
@@ -362,18 +427,22 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms | upgrade | backup | restore | reset)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
 esac
 case ${verb:-up} in
   up) refuse_unfinished; up ;;
-  check) check ;;
+  check)
+    check
+    if on_several_hosts && [[ -n $(containers) ]]; then peers; fi
+    ;;
   init) init "${words[@]}" ;;
+  join) join "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | backup | restore | reset)
+  down | restart | status | logs | backup | restore | reset | invite | approve | move | refresh | peers)
     check_engine
     check_image
     check_env

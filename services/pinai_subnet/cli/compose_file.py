@@ -4,6 +4,8 @@ Two kinds from one source: `development` is complete in itself, with keys made a
 keys, addresses and a remote RootLayer from `.env`, and has RootLayer and agents in the profile `dev`.
 """
 
+from collections.abc import Collection
+
 from pinai_subnet.cli.compose_services import INSIDE, Kind, Service, services_of
 from pinai_subnet.cli.ports import PortPlan
 
@@ -21,7 +23,7 @@ _HEAD = {
 _PROJECTS = {"development": "pinai-subnet-dev", "deployment": "pinai-subnet"}
 
 _COMMON = """\
-# Made by `subnetctl compose write --validators {validators} --kind {kind}`: change the number there, not here.
+# Made by `subnetctl compose write --validators {validators} --kind {kind}{only}`: change the number there, not here.
 name: {project}
 
 x-service: &service
@@ -69,12 +71,20 @@ def container_ports(validators: int) -> dict[str, str]:
     return plan
 
 
-def compose_text(kind: Kind, validators: int) -> str:
-    """Return the whole file."""
+def compose_text(kind: Kind, validators: int, here: Collection[str] | None = None) -> str:
+    """Return the whole file. With `here`, it is one host of several: only these of the containers run on it.
+
+    The validators are then in `network.yaml` with their keys and addresses, not in variables.
+    """
     services = services_of(kind, validators)
-    text = _HEAD[kind] + _COMMON.format(validators=validators, kind=kind, project=_PROJECTS[kind])
+    if here is not None:
+        services = [service for service in services if service.name in here]
+    only = "" if here is None else f" --services {','.join(one.name for one in services)}"
+    text = _HEAD[kind] + _COMMON.format(
+        validators=validators, kind=kind, only=only, project=_PROJECTS[kind]
+    )
     if kind == "deployment":
-        text += _facts(validators)
+        text += _facts(validators if here is None else 0)
     text += "\nservices:\n"
     if kind == "development":
         text += _keys(services, validators)
