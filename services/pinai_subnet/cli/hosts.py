@@ -30,9 +30,13 @@ def invite(
     grpc_port: Annotated[int, typer.Option(help="its port for reports")] = _PORTS.grpc,
     http_port: Annotated[int, typer.Option(help="its port for questions")] = _PORTS.http,
     raft_port: Annotated[int, typer.Option(help="its port for the other validators")] = _PORTS.raft,
+    to: Annotated[Path | None, typer.Option(help="file; standard output if absent")] = None,
     home: HomeOption = HOME,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a join package for another host to standard output. It holds nobody's private key."""
+    """Write a join package for another host. It holds nobody's private key."""
+    if as_json and to is None:
+        raise typer.BadParameter("with --json name a file: --to FILE")
     session = open_session(home)
     ports = HostPorts(grpc=grpc_port, http=http_port, raft=raft_port)
     invited = invitation_to(session, name, ports.endpoints(host), now=time.time())
@@ -41,8 +45,14 @@ def invite(
     except DependencyError:
         Screen().say("the network does not run: the package names the validators of network.yaml")
         members = session.network.parameters.validators
-    sys.stdout.buffer.write(packed(package_for(session, invited, members)))
-    sys.stdout.buffer.flush()
+    data = packed(package_for(session, invited, members))
+    if to is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    to.write_bytes(data)
+    facts = {"file": str(to), "validator": name, "expires_at": invited.invitation.expires_at}
+    Screen(as_json=as_json).result(facts, f"{to}: an invitation of {name} at {host}")
 
 
 def join(

@@ -17,7 +17,6 @@ from pinai_subnet.cli.join_package import (
     unpacked,
 )
 from pinai_subnet.cli.keys import new_private_key
-from pinai_subnet.cli.requester import JsonApi
 from pinai_subnet.cli.session import Session
 from pinai_subnet.cli.set_change import (
     POLL_SECONDS,
@@ -29,6 +28,7 @@ from pinai_subnet.cli.set_change import (
     present_set,
 )
 from pinai_subnet.cli.set_files import network_with, number_of, write_network
+from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.protocol.errors import Conflict
 from pinai_subnet.protocol.invitations import Candidacy, Invitation, SignedInvitation
