@@ -163,11 +163,12 @@ check_rootlayer() {
 published_ports() { compose config --format json | grep -oE '"published": "[0-9]+"' | grep -oE '[0-9]+'; }
 
 check_ports() {
-  local port own holder
+  local port own holder address=${BIND_ADDRESS:-127.0.0.1}
+  [[ $address != 0.0.0.0 ]] || address=127.0.0.1
   own=$(compose ps --quiet 2>/dev/null | xargs -r docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' 2>/dev/null || true)
   for port in $(published_ports); do
     [[ " ${own//$'\n'/ } " == *" $port "* ]] && continue
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || continue
+    (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || continue
     holder=$(docker ps --filter "publish=$port" --format 'container {{.Names}}' | head -1)
     [[ -n $holder ]] || holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | grep -oE 'users:.*' | head -1 || true)
     problem SN-H001 "port $port is in use by ${holder:-another process}" "$(variable_of "$port")" \
@@ -347,7 +348,11 @@ on_several_hosts() { [[ -n ${HOST_SERVICES:-} ]]; }
 
 joining() { [[ -f $home/invitation.json ]]; }
 
-with_network() { tool --network "${NETWORK_NAME:-subnet-network}" -- "$@" --home /deployment; }
+with_network() { # with_network WORDS…: subnetctl as the containers see the world, also while none runs
+  local name=${NETWORK_NAME:-subnet-network}
+  docker network inspect "$name" >/dev/null 2>&1 || name=bridge
+  tool --network "$name" -- "$@" --home /deployment
+}
 
 announce() { mount_mode=rw with_network validator announce --wait "${JOIN_SECONDS:-600}"; }
 

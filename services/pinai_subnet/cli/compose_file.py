@@ -88,7 +88,7 @@ def compose_text(kind: Kind, validators: int, here: Collection[str] | None = Non
     text += "\nservices:\n"
     if kind == "development":
         text += _keys(services, validators)
-    text += "\n".join(_block(kind, service) for service in services)
+    text += "\n".join(_block(kind, service, alone=here is None) for service in services)
     if kind == "development":
         text += _tools()
     text += _TAIL
@@ -111,7 +111,7 @@ def _facts(validators: int) -> str:
     return "".join(f"  {name}: ${{{name}:-{default}}}\n" for name, default in lines)
 
 
-def _block(kind: Kind, service: Service) -> str:
+def _block(kind: Kind, service: Service, *, alone: bool) -> str:
     own = "".join(f"      {name}: {_quoted(value)}\n" for name, value in service.environment)
     if kind == "development":
         volumes = [
@@ -126,7 +126,7 @@ def _block(kind: Kind, service: Service) -> str:
         first = "    profiles: [dev]\n" if service.development else ""
         address = "${BIND_ADDRESS:-0.0.0.0}"
     published = "".join(
-        f'      - "{_address(kind, name, address)}:${{{name}:-{host}}}:{inside}"\n'
+        f'      - "{_address(kind, name, address, alone=alone)}:${{{name}:-{host}}}:{inside}"\n'
         for name, host, inside in service.ports
     )
     probe = f"http://127.0.0.1:{service.health_port}/readyz"
@@ -150,11 +150,12 @@ def _block(kind: Kind, service: Service) -> str:
     )
 
 
-def _address(kind: Kind, name: str, address: str) -> str:
-    """Validators' replication and the development RootLayer are nobody's business outside, unless it is said so."""
-    if kind == "deployment" and "_RAFT_" in name:
-        return "${RAFT_BIND_ADDRESS:-127.0.0.1}"
-    return "${ROOTLAYER_BIND_ADDRESS:-127.0.0.1}" if name.startswith("ROOTLAYER_") else address
+def _address(kind: Kind, name: str, address: str, *, alone: bool) -> str:
+    """Replication and the development RootLayer are nobody's business outside, unless other hosts belong to it."""
+    own = "RAFT" if kind == "deployment" and "_RAFT_" in name else name.partition("_")[0]
+    if own not in {"RAFT", "ROOTLAYER"}:
+        return address
+    return f"${{{own}_BIND_ADDRESS:-127.0.0.1}}" if alone else f"${{{own}_BIND_ADDRESS:-0.0.0.0}}"
 
 
 def _quoted(value: str) -> str:

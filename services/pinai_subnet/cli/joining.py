@@ -123,7 +123,6 @@ def _variables(package: JoinPackage, key: bytes, signer: LocalSigner) -> dict[st
         f"VALIDATOR_KEY_{number}": key.hex(),
         f"VALIDATOR_PUBKEY_{number}": signer.public_key.hex(),
         "HOST_SERVICES": str(invitation.validator_id),
-        "RAFT_BIND_ADDRESS": "0.0.0.0",  # noqa: S104 - other hosts have to reach it
     }
 
 

@@ -54,9 +54,7 @@ class NewDeployment:
         if self.development:
             here += ["rootlayer", *(f"agent-{number}" for number in range(1, DEMO_AGENTS + 1))]
         variables = self._variables(1, PortPlan(plan))
-        variables |= {"HOST_SERVICES": ",".join(here), "RAFT_BIND_ADDRESS": "0.0.0.0"}  # noqa: S104
-        if self.development:
-            variables["ROOTLAYER_BIND_ADDRESS"] = "0.0.0.0"  # noqa: S104
+        variables["HOST_SERVICES"] = ",".join(here)
         self._compose.write_text(compose_text("deployment", 1, here), encoding="utf-8")
         self._network.write_text(network_text(1), encoding="utf-8")
         write_new_env(home.env_file, variables)
