@@ -23,6 +23,23 @@ from pinai_subnet.cli.session import Session, open_session
 
 pytestmark = pytest.mark.containers
 
+_FOURTH = "test_a_fourth_host_joins_under_load_with_a_key_that_never_leaves_it"
+SEVERAL_SERVERS = {
+    "./scripts/deploy.sh init --hosts 10.0.0.11,10.0.0.12,10.0.0.13 --development": "hosts",
+    "./scripts/deploy.sh": "hosts",
+    "./scripts/deploy.sh join join-validator-2.tgz": "hosts",
+    "./scripts/deploy.sh approve ADDRESS": "hosts",
+    "./scripts/deploy.sh invite --id validator-4 --host 10.0.0.14 >join-validator-4.tgz": _FOURTH,
+    "./scripts/deploy.sh refresh": _FOURTH,
+    "./scripts/deploy.sh peers": (
+        "test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host"
+    ),
+    "./scripts/deploy.sh move 10.0.0.23": (
+        "test_a_host_that_moves_is_followed_and_the_network_keeps_working"
+    ),
+}
+"""Every command of the README about several servers, and what runs it here, with the addresses of these hosts."""
+
 
 @dataclass(kw_only=True)
 class Hosts:
@@ -111,8 +128,8 @@ def hosts(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
     try:
         addresses = ",".join(host.address for host in network.hosts)
         begun = time.monotonic()
-        first.deploy("init", "--validators", "3", "--hosts", addresses, "--development")
-        print(first.deploy("up"))
+        first.deploy("init", "--hosts", addresses, "--development")
+        print(first.deploy())
         package = first.root / "join-validator-2.tgz"
         print(network.join(second, package, [first]))
         package = first.root / "join-validator-3.tgz"
@@ -196,6 +213,10 @@ def test_one_host_down_and_the_others_go_on(hosts: Hosts) -> None:
     print(f"next intent {time.monotonic() - begun:.1f} s after a host went down")
     said = third.deploy("up")
     assert "NETWORK READY" in said or "validator-3 ready" in said
+
+
+def test_every_command_of_the_readme_about_several_servers_is_run_here() -> None:
+    assert all(where in globals() for where in SEVERAL_SERVERS.values())
 
 
 class Load(threading.Thread):
