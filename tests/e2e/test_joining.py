@@ -21,6 +21,11 @@ from pinai_subnet.cli.local_network import LocalNetwork, members
 from pinai_subnet.cli.session import open_session
 from pinai_subnet.cli.set_change import present_set
 
+pytestmark = [
+    # The processes of a home outlive the handle that started them: they are stopped by their ids.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 COMMAND_SECONDS = 120
 
 
