@@ -397,6 +397,7 @@ move() {
   mount_mode=rw with_network validator move "$number" "${endpoints[@]}" --wait "${JOIN_SECONDS:-600}"
   load_environment
   restart
+  up
 }
 
 peers() { with_network validator peers; }
