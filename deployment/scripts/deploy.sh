@@ -292,7 +292,10 @@ wait_ready() { # wait_ready SERVICE…: until each is, or say which is not and w
   done
 }
 
-prove() { tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --home /deployment; }
+prove() { # one intent through the network; of several hosts only that with a key for it can send one
+  [[ -n ${TEST_PRIVATE_KEY:-} ]] || return 0
+  tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --home /deployment
+}
 
 up() {
   local begun=$SECONDS
@@ -307,7 +310,7 @@ up() {
   if joining; then announce; fi
   # shellcheck disable=SC2046
   wait_ready $(containers)
-  if [[ -n ${TEST_PRIVATE_KEY:-} ]]; then prove; fi
+  prove
   say "NETWORK READY after $((SECONDS - begun)) s"
   remind_identity
 }
@@ -342,66 +345,6 @@ status() {
   return "$unready"
 }
 
-# --- several hosts, one validator on each
-
-on_several_hosts() { [[ -n ${HOST_SERVICES:-} ]]; }
-
-joining() { [[ -f $home/invitation.json ]]; }
-
-with_network() { # with_network WORDS…: subnetctl as the containers see the world, also while none runs
-  local name=${NETWORK_NAME:-subnet-network}
-  docker network inspect "$name" >/dev/null 2>&1 || name=bridge
-  tool --network "$name" -- "$@" --home /deployment
-}
-
-announce() { mount_mode=rw with_network validator announce --wait "${JOIN_SECONDS:-600}"; }
-
-refresh() { # take over the set as the network has it; the matcher reads it when it starts
-  local before
-  [[ -z $dry_run ]] || { say "would write the set as it is now into config/network.yaml"; return; }
-  before=$(sha256sum <"$home/config/network.yaml")
-  mount_mode=rw with_network validator refresh || return 1
-  [[ $(sha256sum <"$home/config/network.yaml") != "$before" ]] || return 0
-  if containers | grep -qx matcher; then restart matcher; fi
-}
-
-invite() { with_network validator invite "$@"; }
-
-join() {
-  (($# == 1)) && [[ -f $1 ]] || { usage >&2; exit 2; }
-  check_engine
-  check_image
-  [[ -n $dry_run ]] && { say "would make .env with a new key, docker/docker-compose.yml and config/ from $1"; return; }
-  mount_mode=rw tool --network none --volume "$(realpath "$1"):/package:ro" -- \
-    validator join /package --home /deployment
-  say "back up $home/.env now: its key cannot be made again"
-  up
-}
-
-approve() {
-  [[ -n $dry_run ]] && { with_network validator approve "$@" --dry-run; return; }
-  with_network validator approve "$@"
-  refresh
-}
-
-move() {
-  (($# == 1)) && on_several_hosts || { usage >&2; exit 2; }
-  local number endpoints=() end name port
-  number=$(grep -oE 'validator-[0-9]+' <<<"$HOST_SERVICES" | head -1)
-  for end in grpc http raft; do
-    name=VALIDATOR_${number#validator-}_${end^^}
-    port=${!name##*:}
-    endpoints+=("--$end" "$1:$port")
-  done
-  [[ -n $dry_run ]] && { with_network validator move "$number" "${endpoints[@]}" --dry-run; return; }
-  mount_mode=rw with_network validator move "$number" "${endpoints[@]}" --wait "${JOIN_SECONDS:-600}"
-  load_environment
-  restart
-  up
-}
-
-peers() { with_network validator peers; }
-
 init() {
   check_engine
   check_image
@@ -410,6 +353,8 @@ init() {
   say "back up $home/.env now: its keys cannot be made again"
 }
 
+# shellcheck source-path=SCRIPTDIR source=lib/hosts.sh
+source "$home/scripts/lib/hosts.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
 source "$home/scripts/lib/upgrade.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/data.sh

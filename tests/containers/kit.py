@@ -94,7 +94,6 @@ class ContainerNetwork:
         config.chmod(0o755)
         self._take_ports()
         self.variables |= {
-            "PINAI_IMAGE": IMAGE,
             "CONTAINER_PREFIX": self.name,
             "NETWORK_NAME": self.name,
             "PINAI_IMAGE": IMAGE,
