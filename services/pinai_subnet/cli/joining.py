@@ -29,7 +29,7 @@ from pinai_subnet.cli.set_change import (
 )
 from pinai_subnet.cli.set_files import network_with, number_of, write_network
 from pinai_subnet.insight.readers import JsonApi
-from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
+from pinai_subnet.ports.errors import DependencyError, Refused
 from pinai_subnet.protocol.errors import Conflict
 from pinai_subnet.protocol.invitations import Candidacy, Invitation, SignedInvitation
 from pinai_subnet.protocol.membership import SetAction, proof_digest
@@ -41,6 +41,8 @@ from pinai_subnet.wire.network_file import load_network
 
 ASK_SECONDS = 3.0
 """Pause between two candidacies: validators keep one for a minute."""
+_FINAL = ("SN-V110", "SN-V111", "SN-V113", "SN-V114", "SN-V120")
+"""What asking again would not change."""
 
 
 def make_home(home: Home, file: Path, *, now: float) -> dict[str, Any]:
@@ -162,8 +164,8 @@ class Joining:
         deadline = time.monotonic() + wait_seconds
         told, asked_at, state = "", -ASK_SECONDS, "no member answers"
         while time.monotonic() < deadline:
-            try:
-                present = self._present(name, signer)
+            present, state = self._look(name, signer)
+            if present is not None:
                 known = present.member(name)
                 if known is not None and present.role(name) == "voter":
                     write_network(
@@ -172,11 +174,8 @@ class Joining:
                     return present
                 open_to_all = known is None and present.proposed is None
                 if open_to_all and time.monotonic() - asked_at >= ASK_SECONDS:
-                    self._ask(invited, present, signer)
                     asked_at = time.monotonic()
-                state = self._state(present, name, signer)
-            except Unreachable as error:
-                state = str(error)
+                    state = self._ask(invited, present, signer) or state
             if state != told:
                 self.say(f"  {state}")
                 told = state
@@ -186,38 +185,36 @@ class Joining:
             f"{name} has no vote after {wait_seconds:.0f} s: {state}; it goes on by repeating this command",
         )
 
-    def _present(self, name: str, signer: LocalSigner) -> Present:
-        present = present_set(self.session)
+    def _look(self, name: str, signer: LocalSigner) -> tuple[Present | None, str]:
+        """Return the set, None where nobody tells it, and what there is to say."""
+        try:
+            present = present_set(self.session)
+        except DependencyError as error:
+            return None, str(error)
         known = present.member(name)
         if known is not None and known.address != signer.address:
             raise Conflict("SN-V110", f"{name} is a validator already, with another key")
         if signer.address in present.tombstoned:
             raise Conflict("SN-V113", f"the key {signer.address} was given up for good")
-        return present
+        return present, self._state(present, name, signer)
 
-    def _ask(self, invited: SignedInvitation, present: Present, signer: LocalSigner) -> None:
-        """Tell every member that answers; one that takes it is enough."""
+    def _ask(self, invited: SignedInvitation, present: Present, signer: LocalSigner) -> str | None:
+        """Tell every member; one that takes it is enough. Return why none did."""
         me = _identity(invited.invitation, signer)
         change = plan(self.session, present, SetAction.ADD, me)
         candidacy = Candidacy(
             invited=invited, change=change, proof=signer.sign(proof_digest(change))
         )
-        body = candidacy_document(candidacy)
-        failure: DependencyError | None = None
-        taken = 0
+        body, failures = candidacy_document(candidacy), []
         for member in present.members:
             api = JsonApi(name=member.id, base=member.http_endpoint)
             try:
                 api.post(f"{SET}/candidates", body)
-                taken += 1
-            except Refused as error:
-                if error.code != "SN-V112":  # behind, or ahead of what we were told
-                    raise
-                failure = error
             except DependencyError as error:
-                failure = error
-        if not taken and failure is not None:
-            raise Unreachable("SN-N401", str(failure))
+                if error.code in _FINAL:
+                    raise
+                failures.append(str(error))
+        return "; ".join(failures) if len(failures) == len(present.members) else None
 
     def _state(self, present: Present, name: str, signer: LocalSigner) -> str:
         if present.member(name) is not None:
