@@ -7,8 +7,16 @@ usage() {
 usage: deploy.sh [OPTIONS] [VERB]
 
   (no verb)             check, start, wait until the network has proven itself, report
-  init [--validators N] [--development]
-                        make .env with fresh keys; --development: with a RootLayer and agents for trying out
+  init [--validators N | --hosts A,B,C] [--development]
+                        make .env with fresh keys; --development: with a RootLayer and agents for trying out;
+                        --hosts: one validator per host, this host first; makes a join package for each other
+  invite --id validator-N --host ADDRESS [--grpc-port P] [--http-port P] [--raft-port P]
+                        write a join package for another host to standard output; it holds no private key
+  join PACKAGE          on another host: make .env with a key of its own, start, wait for approvals and its vote
+  approve [ADDRESS]     approve who asks to join with the key ADDRESS, or the change under way
+  move ADDRESS          this host has another address: tell the network, once others approve
+  refresh               take over the validators as they are now; the matcher is restarted where they changed
+  peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing
   up                    check, start what does not run, wait, prove with one intent
   down                  stop and remove the containers; data, keys and configuration stay
@@ -156,11 +164,14 @@ check_rootlayer() {
 published_ports() { compose config --format json | grep -oE '"published": "[0-9]+"' | grep -oE '[0-9]+'; }
 
 check_ports() {
-  local port own holder
+  local port own holder address=${BIND_ADDRESS:-127.0.0.1}
+  [[ $address != 0.0.0.0 ]] || address=127.0.0.1
+  # An address that this host does not have yet, of a network that is not made yet, has no port that is taken.
+  [[ $address == 127.* ]] || ip -4 -o address 2>/dev/null | grep -qwF "$address" || return 0
   own=$(compose ps --quiet 2>/dev/null | xargs -r docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' 2>/dev/null || true)
   for port in $(published_ports); do
     [[ " ${own//$'\n'/ } " == *" $port "* ]] && continue
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || continue
+    (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || continue
     holder=$(docker ps --filter "publish=$port" --format 'container {{.Names}}' | head -1)
     [[ -n $holder ]] || holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | grep -oE 'users:.*' | head -1 || true)
     problem SN-H001 "port $port is in use by ${holder:-another process}" "$(variable_of "$port")" \
@@ -284,17 +295,22 @@ wait_ready() { # wait_ready SERVICE…: until each is, or say which is not and w
   done
 }
 
-prove() { tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --home /deployment; }
+prove() { # one intent through the network; of several hosts only that with a key for it can send one
+  [[ -n ${TEST_PRIVATE_KEY:-} ]] || return 0
+  tool --network "${NETWORK_NAME:-subnet-network}" -- compose prove --home /deployment
+}
 
 up() {
   local begun=$SECONDS
   check
+  if on_several_hosts && [[ -z $dry_run && -n $(containers) ]]; then refresh || say "no newer set is known here"; fi
   if [[ -n $dry_run ]]; then
     say "would make data directories, start $(compose config --services | tr '\n' ' ')and prove the network"
     return
   fi
   prepare_data new
   compose up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  if joining; then announce; fi
   # shellcheck disable=SC2046
   wait_ready $(containers)
   prove
@@ -353,6 +369,8 @@ init() {
   say "back up $home/.env now: its keys cannot be made again"
 }
 
+# shellcheck source-path=SCRIPTDIR source=lib/hosts.sh
+source "$home/scripts/lib/hosts.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
 source "$home/scripts/lib/upgrade.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/data.sh
@@ -367,7 +385,7 @@ while (($#)); do
     -h | --help) usage; exit 0 ;;
     --dry-run) dry_run=1 ;;
     --non-interactive) non_interactive=1 ;;
-    --*) [[ $verb == @(init|upgrade|backup|restore|reset) ]] || { usage >&2; exit 2; }; words+=("$1") ;;
+    --*) [[ $verb == @(init|invite|upgrade|backup|restore|reset) ]] || { usage >&2; exit 2; }; words+=("$1") ;;
     *) if [[ -z $verb ]]; then verb=$1; else words+=("$1"); fi ;;
   esac
   shift
@@ -376,18 +394,22 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms | upgrade | backup | restore | reset)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
 esac
 case ${verb:-up} in
   up) refuse_unfinished; up ;;
-  check) check ;;
+  check)
+    check
+    if on_several_hosts && [[ -n $(containers) ]]; then peers; fi
+    ;;
   init) init "${words[@]}" ;;
+  join) join "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | debug | backup | restore | reset)
+  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers)
     check_engine
     check_image
     check_env

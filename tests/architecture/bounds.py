@@ -16,6 +16,9 @@ _INTAKE = _LEDGER + "intake.py::"
 _EPOCHS = _LEDGER + "epochs.py::"
 
 LIMITS: dict[str, tuple[str, ...]] = {
+    "validator/candidates.py:MAX_CANDIDATES": (
+        "unit/validator/test_candidates.py::test_many_keys_on_one_invitation_take_a_bounded_place",
+    ),
     # module:name of the limit -> tests that reach it
     "validator/limits.py:max_assignments": (
         _LIMITS_V + "test_ended_assignments_take_a_place_until_they_are_forgotten",
@@ -469,6 +472,8 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     ),
     "validator/loops/archive.py:epochs": ("validator/limits.py:retained_epochs",),
     "validator/loops/follow.py:_leaving": (_MEMBERS,),
+    "validator/candidates.py:_found": ("validator/candidates.py:MAX_CANDIDATES",),
+    "validator/peer_dials.py:_found": (_MEMBERS,),
     "validator/loops/rota.py:_since": ("validator/loops/rota.py:_MAX_KNOWN",),
     "validator/loops/settle.py:_refusals": ("validator/limits.py:max_unsettled_epochs",),
     "validator/loops/settle.py:_early": ("validator/limits.py:max_unsettled_epochs",),

@@ -29,6 +29,20 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
     6: {
         "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
     },
+    8: {
+        "unit/insight/test_peers.py": (
+            "test_one_way_only_is_an_inbound_firewall_on_the_other_side",
+            "test_who_reaches_nobody_while_others_do_has_an_outbound_firewall",
+            "test_a_name_that_nobody_knows_is_no_firewall",
+        ),
+        "unit/validator/test_peer_dials.py": (
+            "test_a_listener_a_closed_port_and_a_name_that_nobody_knows_are_told_apart",
+        ),
+        "e2e/test_joining.py": ("test_both_sides_are_asked_who_reaches_whom",),
+        "containers/test_several_hosts.py": (
+            "test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host",
+        ),
+    },
     9: {
         "unit/validator/test_peer_clocks.py": (
             "test_old_entries_read_again_do_not_make_a_clock_slow",
@@ -66,6 +80,15 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "e2e/test_full_disk.py": (
             "test_validators_on_a_full_disk_only_read_and_go_on_without_a_restart",
+        ),
+    },
+    19: {
+        "e2e/test_bad_members.py": (
+            "test_a_validator_waits_for_absent_peers_and_becomes_ready_with_them",
+            "test_matcher_and_agent_start_before_everybody_else",
+        ),
+        "integration/consensus/test_group.py": (
+            "test_unresolvable_or_silent_peer_does_not_disturb_the_others",
         ),
     },
     20: {
@@ -212,7 +235,15 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_a_process_keeps_so_many_files_of_such_a_size_and_loses_no_line",
         ),
     },
+    39: {
+        "containers/test_deployment.py": (
+            "test_an_overlapping_network_is_named_with_a_free_range",
+        ),
+    },
     40: {
+        "containers/test_several_hosts.py": (
+            "test_a_host_that_moves_is_followed_and_the_network_keeps_working",
+        ),
         "integration/consensus/test_membership.py": (
             "test_member_continues_at_another_endpoint_with_another_key_while_the_former_is_accepted",
         ),

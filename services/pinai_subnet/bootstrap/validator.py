@@ -29,6 +29,7 @@ from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
+from pinai_subnet.validator.api_hosts import add_host_routes
 from pinai_subnet.validator.api_http import add_routes
 from pinai_subnet.validator.api_membership import add_membership_routes
 from pinai_subnet.validator.archive import MIGRATIONS
@@ -299,6 +300,7 @@ def _app(
     add_membership_routes(
         app, replica=service.replica, replication=service.replication, clock=process.clock
     )
+    add_host_routes(app, replica=service.replica, clock=process.clock)
     return app
 
 

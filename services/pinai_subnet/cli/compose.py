@@ -4,7 +4,6 @@ What `deployment/scripts/deploy.sh` cannot decide by itself is decided here, so 
 """
 
 import os
-import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -16,13 +15,13 @@ from pinai_subnet.cli.canary import prove_ready
 from pinai_subnet.cli.compose_file import compose_text, container_ports
 from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
 from pinai_subnet.cli.home import Home, is_secret
-from pinai_subnet.cli.initialise import initialise, network_text, new_variables, write_new_env
+from pinai_subnet.cli.initialise import initialise, network_text
 from pinai_subnet.cli.local_network import Member, members
+from pinai_subnet.cli.new_deployment import NewDeployment
 from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
 from pinai_subnet.cli.upgrading import merge_env, pin, print_order, step_down
-from pinai_subnet.runtime.errors import cannot_start
 
 app = typer.Typer(no_args_is_help=True, help="Write the files of a network in containers.")
 app.command("order")(print_order)
@@ -36,7 +35,7 @@ Validators = Annotated[int, typer.Option(help="how many validators", min=1, max=
 
 
 @app.command("write")
-def write(
+def write(  # noqa: PLR0917 (one parameter per option)
     file: Annotated[Path, typer.Option(help="the Compose file to write")],
     validators: Validators = 3,
     kind: Annotated[
@@ -45,10 +44,15 @@ def write(
     network: Annotated[
         Path | None, typer.Option(help="the network.yaml to write for as many validators")
     ] = None,
+    services: Annotated[
+        str | None,
+        typer.Option(help="of one host of several: only these containers, separated by commas"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the Compose file, and network.yaml where it is named, for this many validators."""
-    file.write_text(compose_text(kind, validators), encoding="utf-8")
+    here = None if services is None else services.split(",")
+    file.write_text(compose_text(kind, validators, here), encoding="utf-8")
     written = [str(file)]
     if network is not None:
         network.write_text(network_text(validators), encoding="utf-8")
@@ -57,38 +61,34 @@ def write(
 
 
 @app.command("init")
-def init(
+def init(  # noqa: PLR0917 (one parameter per option)
     directory: Annotated[Path, typer.Option(help="with docker/ and config/")],
-    validators: Validators = 3,
+    validators: Annotated[
+        int | None, typer.Option(help="how many, on this host; 3 if absent", min=1, max=15)
+    ] = None,
+    hosts: Annotated[
+        str | None,
+        typer.Option(help="addresses of as many hosts, this one first: one validator on each"),
+    ] = None,
     development: Annotated[
         bool, typer.Option("--development", help="with a development RootLayer and demo agents")
     ] = False,
+    rootlayer_grpc: Annotated[str, typer.Option(help="host:port of a remote RootLayer")] = "",
+    rootlayer_http: Annotated[str, typer.Option(help="host:port of a remote RootLayer")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make .env with fresh keys, and the files of a network of this many validators. Never overwrites .env."""
-    env = directory / ".env"
-    if env.exists():
-        raise cannot_start(
-            "SN-C030",
-            f"{env} exists; init never overwrites keys",
-            where=str(env),
-            fix="use it, or move it away (its keys cannot be made again)",
-        )
-    ports = PortPlan(container_ports(validators))
-    agents = DEMO_AGENTS if development else 0
-    variables = new_variables(validators, agents, ports, "0x" + secrets.token_hex(32))
-    if development:
-        variables["COMPOSE_PROFILES"] = "dev"
-    else:
-        variables |= {"ROOTLAYER_GRPC": "", "ROOTLAYER_HTTP": ""}
-    file, network = directory / "docker" / "docker-compose.yml", directory / "config/network.yaml"
-    file.write_text(compose_text("deployment", validators), encoding="utf-8")
-    network.write_text(network_text(validators), encoding="utf-8")
-    write_new_env(env, variables)
-    facts = {"env": str(env), "subnet_id": variables["SUBNET_ID"], "validators": validators}
-    Screen(as_json=as_json).result(
-        facts, f"made keys for {validators} validators of subnet {variables['SUBNET_ID']}"
+    remote = (
+        {} if development else {"ROOTLAYER_GRPC": rootlayer_grpc, "ROOTLAYER_HTTP": rootlayer_http}
     )
+    plan = NewDeployment(root=directory, development=development, remote=remote)
+    if hosts is None:
+        facts = plan.on_one_host(validators or 3)
+    else:
+        facts = plan.on_hosts([host.strip() for host in hosts.split(",")], validators)
+    lines = [f"made keys for {facts['keys']} of subnet {facts['subnet_id']}"]
+    lines += [f"for {host}: {package}" for host, package in facts.get("packages", {}).items()]
+    Screen(as_json=as_json).result(facts, "\n".join(lines))
 
 
 @app.command("environment")

@@ -4,6 +4,8 @@ Two kinds from one source: `development` is complete in itself, with keys made a
 keys, addresses and a remote RootLayer from `.env`, and has RootLayer and agents in the profile `dev`.
 """
 
+from collections.abc import Collection
+
 from pinai_subnet.cli.compose_services import INSIDE, Kind, Service, services_of
 from pinai_subnet.cli.ports import PortPlan
 
@@ -21,7 +23,7 @@ _HEAD = {
 _PROJECTS = {"development": "pinai-subnet-dev", "deployment": "pinai-subnet"}
 
 _COMMON = """\
-# Made by `subnetctl compose write --validators {validators} --kind {kind}`: change the number there, not here.
+# Made by `subnetctl compose write --validators {validators} --kind {kind}{only}`: change the number there, not here.
 name: {project}
 
 x-service: &service
@@ -69,16 +71,24 @@ def container_ports(validators: int) -> dict[str, str]:
     return plan
 
 
-def compose_text(kind: Kind, validators: int) -> str:
-    """Return the whole file."""
+def compose_text(kind: Kind, validators: int, here: Collection[str] | None = None) -> str:
+    """Return the whole file. With `here`, it is one host of several: only these of the containers run on it.
+
+    The validators are then in `network.yaml` with their keys and addresses, not in variables.
+    """
     services = services_of(kind, validators)
-    text = _HEAD[kind] + _COMMON.format(validators=validators, kind=kind, project=_PROJECTS[kind])
+    if here is not None:
+        services = [service for service in services if service.name in here]
+    only = "" if here is None else f" --services {','.join(one.name for one in services)}"
+    text = _HEAD[kind] + _COMMON.format(
+        validators=validators, kind=kind, only=only, project=_PROJECTS[kind]
+    )
     if kind == "deployment":
-        text += _facts(validators)
+        text += _facts(validators if here is None else 0)
     text += "\nservices:\n"
     if kind == "development":
         text += _keys(services, validators)
-    text += "\n".join(_block(kind, service) for service in services)
+    text += "\n".join(_block(kind, service, alone=here is None) for service in services)
     if kind == "development":
         text += _tools()
     text += _TAIL
@@ -101,7 +111,7 @@ def _facts(validators: int) -> str:
     return "".join(f"  {name}: ${{{name}:-{default}}}\n" for name, default in lines)
 
 
-def _block(kind: Kind, service: Service) -> str:
+def _block(kind: Kind, service: Service, *, alone: bool) -> str:
     own = "".join(f"      {name}: {_quoted(value)}\n" for name, value in service.environment)
     if kind == "development":
         volumes = [
@@ -116,7 +126,7 @@ def _block(kind: Kind, service: Service) -> str:
         first = "    profiles: [dev]\n" if service.development else ""
         address = "${BIND_ADDRESS:-0.0.0.0}"
     published = "".join(
-        f'      - "{_address(kind, name, address)}:${{{name}:-{host}}}:{inside}"\n'
+        f'      - "{_address(kind, name, address, alone=alone)}:${{{name}:-{host}}}:{inside}"\n'
         for name, host, inside in service.ports
     )
     probe = f"http://127.0.0.1:{service.health_port}/readyz"
@@ -140,11 +150,12 @@ def _block(kind: Kind, service: Service) -> str:
     )
 
 
-def _address(kind: Kind, name: str, address: str) -> str:
-    """Validators' replication and the development RootLayer are nobody's business outside, unless it is said so."""
-    if kind == "deployment" and "_RAFT_" in name:
-        return "${RAFT_BIND_ADDRESS:-127.0.0.1}"
-    return "${ROOTLAYER_BIND_ADDRESS:-127.0.0.1}" if name.startswith("ROOTLAYER_") else address
+def _address(kind: Kind, name: str, address: str, *, alone: bool) -> str:
+    """Replication and the development RootLayer are nobody's business outside, unless other hosts belong to it."""
+    own = "RAFT" if kind == "deployment" and "_RAFT_" in name else name.partition("_")[0]
+    if own not in {"RAFT", "ROOTLAYER"}:
+        return address
+    return f"${{{own}_BIND_ADDRESS:-127.0.0.1}}" if alone else f"${{{own}_BIND_ADDRESS:-0.0.0.0}}"
 
 
 def _quoted(value: str) -> str:

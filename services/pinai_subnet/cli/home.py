@@ -55,6 +55,16 @@ class Home:
         """Whether `subnetctl init` has been here."""
         return self.env_file.is_file()
 
+    @property
+    def in_containers(self) -> bool:
+        """Whether its processes are containers: started and stopped by `deploy.sh`, never from here."""
+        return (self.root / "docker" / "docker-compose.yml").is_file()
+
+    @property
+    def one_of_several(self) -> bool:
+        """Whether other hosts have other members of the network."""
+        return services_here(self.environment()) is not None
+
     def environment(self) -> dict[str, str]:
         """Return the variables of `.env`; raise `StartupError` where it is unreadable or readable by others."""
         return dict(self.read_env().values)
@@ -73,6 +83,12 @@ class Home:
                 where=str(self.env_file),
                 fix=f"subnetctl init --home {self.root}",
             )
+
+
+def services_here(environment: Mapping[str, str]) -> frozenset[str] | None:
+    """Return which members run on this host; None where all of them do."""
+    names = environment.get("HOST_SERVICES", "")
+    return frozenset(names.split(",")) if names else None
 
 
 _OF_THE_HOST = ("PATH", "HOME", "LANG", "TZ")

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from pinai_subnet.bootstrap.executable import role_command
-from pinai_subnet.cli.home import Home, public_environment
+from pinai_subnet.cli.home import Home, public_environment, services_here
 from pinai_subnet.runtime.errors import cannot_start
 
 POLL_SECONDS = 0.1
@@ -40,7 +40,10 @@ class Member:
 
 
 def members(environment: Mapping[str, str]) -> list[Member]:
-    """Return the processes that `.env` describes: every validator and agent that has a key there."""
+    """Return the processes that `.env` describes: every validator and agent that has a key there.
+
+    On one host of several they are those of that host.
+    """
     validators = [
         Member(
             name=f"validator-{number}",
@@ -61,7 +64,7 @@ def members(environment: Mapping[str, str]) -> list[Member]:
         )
         for number in _numbers(environment, "AGENT_PRIVATE_KEY_")
     ]
-    return [
+    found = [
         Member(name="rootlayer", role="rootlayer", id=None, http=environment.get("ROOTLAYER_HTTP")),
         Member(name="registry", role="registry", id=None, http=environment.get("REGISTRY_HTTP")),
         *validators,
@@ -74,6 +77,8 @@ def members(environment: Mapping[str, str]) -> list[Member]:
         ),
         *agents,
     ]
+    here = services_here(environment)
+    return [member for member in found if here is None or member.name in here]
 
 
 def _numbers(environment: Mapping[str, str], prefix: str) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pinai_subnet.bootstrap import agent, matcher, registry, rootlayer, validator
 from pinai_subnet.bootstrap.arguments import Arguments
-from pinai_subnet.cli.home import Home, public_environment
+from pinai_subnet.cli.home import Home, public_environment, services_here
 from pinai_subnet.cli.local_network import Member, members
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.runtime.dotenv import DotEnv
@@ -61,8 +61,10 @@ def _missing_keys(home: Home, env: DotEnv) -> list[StartupProblem]:
         loaded.part(str, "validators", index, "id") or ""
         for index in range(len(loaded.part(list, "validators") or ()))
     )
-    numbers = [match[1] for text in ids if (match := _NUMBERED.fullmatch(text))]
-    names = ["MATCHER_PRIVATE_KEY", *(f"VALIDATOR_KEY_{number}" for number in numbers)]
+    needed = {"matcher": "MATCHER_PRIVATE_KEY"}
+    needed |= {m[0]: f"VALIDATOR_KEY_{m[1]}" for one in ids if (m := _NUMBERED.fullmatch(one))}
+    here = services_here(env.values)
+    names = [name for service, name in needed.items() if here is None or service in here]
     return [
         StartupProblem(
             "SN-C001",

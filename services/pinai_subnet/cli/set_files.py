@@ -44,15 +44,29 @@ def write_network(
     """Write the set into `network.yaml`, and once the set that the network began with."""
     path = home.config / "network.yaml"
     text = path.read_text(encoding="utf-8")
+    environment = {} if home.one_of_several else home.environment()
+    new = network_with(text, members, genesis, environment)
+    _replace(path, new, mode=stat.S_IMODE(path.stat().st_mode))
+
+
+def network_with(
+    text: str,
+    members: Sequence[ValidatorIdentity],
+    genesis: Sequence[ValidatorIdentity],
+    variables: Mapping[str, str],
+) -> str:
+    """Return a `network.yaml` with this set: with variables for members whom these describe, else literally."""
     head, _, rest = text.partition("\nvalidators:")
     comment = rest.partition("\n")[0]
     tail = rest[rest.index("\nmatchers:") :]
-    entries = "".join(_entry(member) for member in members)
+    entries = "".join(
+        _entry(member) if _described(member, variables) else _literal(member) for member in members
+    )
     unchanged = re.sub(r"(?m)^genesis: \[\].*\n?", "", tail)
     if "\ngenesis:" not in unchanged:
         first = "".join(_literal(member) for member in genesis)
         tail = unchanged.rstrip("\n") + "\n" + _GENESIS + first
-    _replace(path, f"{head}\nvalidators:{comment}\n{entries.rstrip()}{tail}", mode=0o600)
+    return f"{head}\nvalidators:{comment}\n{entries.rstrip()}{tail}"
 
 
 def write_restored(home: Home, restore_id: str) -> None:
@@ -76,6 +90,20 @@ def _entry(member: ValidatorIdentity) -> str:
         f"    grpc: ${{VALIDATOR_{number}_GRPC}}\n"
         f"    http: ${{VALIDATOR_{number}_HTTP}}\n"
         f"    raft: ${{VALIDATOR_{number}_RAFT}}\n"
+    )
+
+
+def _described(member: ValidatorIdentity, variables: Mapping[str, str]) -> bool:
+    number = number_of(member.id)
+    found = (
+        variables.get(f"VALIDATOR_PUBKEY_{number}"),
+        *(variables.get(f"VALIDATOR_{number}_{end}") for end in ("GRPC", "HTTP", "RAFT")),
+    )
+    return found == (
+        member.public_key.hex(),
+        member.grpc_endpoint,
+        member.http_endpoint,
+        member.raft_endpoint,
     )
 
 

@@ -52,6 +52,7 @@ class SetSteps:
 
     def add(self, wanted: str | None, key_file: Path | None) -> Facts:
         """Add a validator that runs here, or go on with one that was begun; return what changed."""
+        self._require_processes("a validator in a container is added by invitation")
         present = present_set(self.session)
         begun = self._begun(present, wanted) if key_file is None else None
         member, key = begun or self._newcomer(present, wanted, key_file)
@@ -110,6 +111,7 @@ class SetSteps:
 
     def rotate(self, validator: str, key_file: Path | None) -> Facts:
         """Give a validator that runs here another key; return what changed."""
+        self._require_processes("a validator in a container keeps its key; a new one replaces it")
         present = present_set(self.session)
         member = present.member(validator)
         if member is None:
@@ -171,8 +173,12 @@ class SetSteps:
         number = number_of(validator)
         self._stop(validator)
         own = {f"VALIDATOR_{number}_{kind}": value for kind, value in endpoints.items()}
+        if self.session.home.in_containers:
+            own |= {f"{name}_PORT": value.rpartition(":")[2] for name, value in own.items()}
         write_env(self.session.home, own)
         self._write_network(present_set(self.session).members)
+        if self.session.home.in_containers:
+            return facts  # `deploy.sh` makes the container anew, which takes effect there
         self._wait_ready(self._restart(validator))
         return facts | self._in_effect()
 
@@ -186,6 +192,16 @@ class SetSteps:
         # Of the set that the network began with, the endpoints stay: `network.yaml` still names them.
         write_env(self.session.home, {}, without=names)
         self._write_network(present_set(self.session).members)
+
+    def _require_processes(self, otherwise: str) -> None:
+        """Raise `StartupError` SN-C128 where what would have to be started or stopped is a container."""
+        if self.session.home.in_containers:
+            raise cannot_start(
+                "SN-C128",
+                otherwise,
+                where=str(self.session.home.root / "docker"),
+                fix="./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE",
+            )
 
     # -- finding out --------------------------------------------------------------------------------
 
@@ -303,6 +319,8 @@ class SetSteps:
         return LocalNetwork(home=self.session.home, say=self.say)
 
     def _stop(self, name: str) -> None:
+        if self.session.home.in_containers:
+            return
         running = self._local.running().get(name)
         if running is not None:
             self._local.stop([running])

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pinai_subnet.cli.hosts import announce, invite, join, peers, refresh
+from pinai_subnet.cli.newcomers import approver_here, give_approval, proposed_of, wanted_change
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.cli.set_change import (
-    SET,
     Present,
     local_signer,
     order,
@@ -23,13 +24,14 @@ from pinai_subnet.cli.set_change import (
     wait_for,
 )
 from pinai_subnet.cli.set_steps import SetSteps, unknown
-from pinai_subnet.protocol.membership import SetAction, SetChange, change_digest
-from pinai_subnet.runtime.errors import cannot_start
+from pinai_subnet.protocol.membership import SetAction, SetChange
 from pinai_subnet.wire.set_changes import digest_text
 
 WAIT_SECONDS = 60.0
 
 app = typer.Typer(no_args_is_help=True, help="Change who the validators are, while they run.")
+for command in (invite, join, announce, refresh, peers):
+    app.command(command.__name__)(command)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would happen, change nothing")]
 Name = Annotated[str, typer.Argument(help="a validator's id", show_default=False)]
@@ -163,8 +165,14 @@ def move(
 
 
 @app.command("approve")
-def approve(
-    by: Annotated[str, typer.Option("--as", help="the validator that approves")],
+def approve(  # noqa: PLR0917 (one parameter per option)
+    newcomer: Annotated[
+        str | None,
+        typer.Argument(help="address of the key of one who asks to join", show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--as", help="the validator that approves; that of this host")
+    ] = None,
     wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
     dry_run: DryRun = False,
@@ -174,21 +182,18 @@ def approve(
     session = open_session(home)
     screen = Screen(as_json=as_json)
     present = present_set(session)
-    change = _proposed(present)
+    by = by or approver_here(session, present)
+    change, proof = wanted_change(session, present, newcomer)
     member = present.member(by)
     if member is None:
         raise unknown(present, by)
     signer = own_signer(session, by, member.address)
     facts = outlook(session, present, change)
-    given = sorted({*present.approved_by, by})
+    given = sorted({*(present.approved_by if present.proposed == change else ()), by})
     enough = len(given) >= facts["approvals_needed"]
     facts |= {"approvals": given, "enough": enough}
     if not dry_run:
-        digest = change_digest(change)
-        present.api.post(
-            f"{SET}/approvals",
-            {"digest": "0x" + digest.hex(), "approval": "0x" + signer.sign(digest).hex()},
-        )
+        give_approval(present, change, proof, signer)
         if enough:
             wait_for(
                 session,
@@ -214,7 +219,7 @@ def withdraw(
     session = open_session(home)
     screen = Screen(as_json=as_json)
     present = present_set(session)
-    change = _proposed(present)
+    change = proposed_of(present)
     facts: dict[str, Any] = {
         "action": change.action.value,
         "validator": str(change.member.id),
@@ -262,17 +267,6 @@ def transfer_leadership(
 
 def _steps(home: Path, screen: Screen, *, dry_run: bool, wait: float) -> SetSteps:
     return SetSteps(session=open_session(home), say=screen.say, dry_run=dry_run, wait_seconds=wait)
-
-
-def _proposed(present: Present) -> SetChange:
-    if present.proposed is None:
-        raise cannot_start(
-            "SN-V117",
-            "no change is under way",
-            where=present.api.base,
-            fix="see `subnetctl validator list`",
-        )
-    return present.proposed
 
 
 def _withdraw(

@@ -33,6 +33,8 @@ class Link:
     """The proven connection."""
     attempt: Connection | None = None
     failures: int = 0
+    failure: str | None = None
+    """Why there is no connection, as far as this node could tell."""
     retry_at: float = 0.0
     heard_at: float | None = None
     told_at: float = 0.0
@@ -53,6 +55,7 @@ class Link:
     def connect(self, connection: Connection) -> None:
         """Take a proven connection as the one to this peer."""
         self.connection, self.heard_at = connection, monotonic()
+        self.failure = None
         life = self.life()
         self.holds = life is not None and not life.empty
         self.remembered = self.told_holding = False
@@ -97,6 +100,7 @@ class Link:
 
     def note_failure(self, code: str, reason: str) -> None:
         """Log the first failure and the lasting one: a peer that is down is one fact, not one a second."""
+        self.failure = reason
         refused = code not in {"SN-R047", "SN-R048", "SN-R049"}
         if self.failures in {0, 10} or (refused and self.failures % 100 == 0):
             level = _log.warning if refused or self.failures else _log.info

@@ -49,4 +49,5 @@ def _look_at(engine: Engine, member: GroupMember) -> PeerStatus:
         address=peer.address,
         endpoint=peer.endpoint,
         former_address=peer.former_address,
+        failure=engine.links().failure(peer.id),
     )

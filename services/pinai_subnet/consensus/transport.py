@@ -150,6 +150,11 @@ class Transport(EngineTransport):  # type: ignore[misc]  # pysyncobj has no type
         link = self._links.get(node_id)
         return link.heard_at if link else None
 
+    def failure(self, node_id: str) -> str | None:
+        """Return why that peer is not connected, where that is known."""
+        link = self._links.get(node_id)
+        return link.failure if link and link.connection is None else None
+
     def wake(self) -> None:
         """End the current wait of `poll`; callable from any thread."""
         self._wakeup.wake()

@@ -55,6 +55,8 @@ class PeerStatus:
     address: str = ""
     endpoint: str = ""
     former_address: str = ""
+    failure: str | None = None
+    """Why it is not connected, where this node tried and knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -422,6 +422,13 @@ async def test_unresolvable_or_silent_peer_does_not_disturb_the_others(tmp_path:
     peers = {peer.id: peer for peer in group.nodes[2].status().peers}
     assert not peers["v0"].connected
     assert peers["v0"].last_heard_seconds is None
+
+    def told(peer_id: str) -> str:
+        peers = {peer.id: peer for peer in group.nodes[2].status().peers}
+        return peers[peer_id].failure or ""
+
+    await eventually(lambda: "no-such-host.invalid:7400" in told("v0"))
+    assert told("v1") == "", "only who is not connected"
     await group.stop()
 
 

@@ -118,6 +118,18 @@ def test_replication_of_a_deployment_is_not_open_to_the_world_unless_said() -> N
             assert ("RAFT_BIND_ADDRESS:-127.0.0.1" in port) == ("_RAFT_PORT" in port)
 
 
+def test_one_host_of_several_is_reached_by_the_others_and_knows_them_from_network_yaml() -> None:
+    text = compose_text("deployment", 4, ["validator-4"])
+    assert "--validators 4 --kind deployment --services validator-4" in text
+    document = yaml.safe_load(text)
+    [service] = document["services"].values()
+    raft = [port for port in service["ports"] if "_RAFT_PORT" in port]
+    assert raft == ["${RAFT_BIND_ADDRESS:-0.0.0.0}:${VALIDATOR_4_RAFT_PORT:-7403}:7403"]
+    assert not [name for name in document["x-facts"] if name.startswith("VALIDATOR_")]
+    asked = {str(value) for value in service["environment"].values() if "KEY" in str(value)}
+    assert asked == {"${VALIDATOR_KEY_4:-}"}
+
+
 @pytest.fixture
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Volumes as Compose mounts them; their owner is left as it is."""

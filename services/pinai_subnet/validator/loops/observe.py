@@ -127,7 +127,11 @@ class HealthChecks:
             return OK
         if status.leader_id is not None and status.has_quorum:
             return OK
-        missing = [peer.id for peer in status.peers if not peer.connected]
+        missing = [
+            peer.id + (f" ({peer.failure})" if peer.failure else "")
+            for peer in status.peers
+            if not peer.connected
+        ]
         connected = 1 + len(status.peers) - len(missing)
         reason = (
             f"waiting for a leader: {connected} of {self._quorum().members} validators connected, "

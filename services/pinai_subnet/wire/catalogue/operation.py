@@ -119,6 +119,30 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Bring absent validators back first, or remove those instead.",
     ),
     Entry(
+        code="SN-C126",
+        title="no join package",
+        cause="The file is damaged, not what `deploy.sh invite` wrote, or written by another format of it.",
+        remedy="Copy it again, or have a new one made: `deploy.sh invite --id ID --host ADDRESS`.",
+    ),
+    Entry(
+        code="SN-C127",
+        title="no list of hosts",
+        cause="--hosts names none, too many, one twice or with a port, or not as many as --validators.",
+        remedy="Write names or addresses without ports, separated by commas, this host first.",
+    ),
+    Entry(
+        code="SN-C128",
+        title="not for containers",
+        cause="The command starts and stops processes of this host, and here they are containers.",
+        remedy="Use `deploy.sh invite` here and `deploy.sh join` on the other host.",
+    ),
+    Entry(
+        code="SN-K024",
+        title="a secret would leave this host",
+        cause="A configuration file that all members share holds the value of a secret variable of this .env.",
+        remedy="Write ${NAME} there instead of the value, or take it out.",
+    ),
+    Entry(
         code="SN-K022",
         title="no validator's key is here",
         cause="The command needs a signature that no key in this .env can make.",

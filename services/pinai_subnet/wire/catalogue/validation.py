@@ -314,4 +314,18 @@ ENTRIES: tuple[Entry, ...] = (
         cause="A set of validators was announced to RootLayer without signed headers that lead to its first epoch.",
         remedy="Compare the sender's `subnetctl validator list` with the others'; the leader announces sets itself.",
     ),
+    Entry(
+        code="SN-V120",
+        title="Nobody invited this validator",
+        cause="Who asks to join shows no invitation signed by a present validator, one that has expired, or one for "
+        "another id or other addresses.",
+        remedy="Have a new one made on a host of the network: `deploy.sh invite --id ID --host ADDRESS`.",
+    ),
+    Entry(
+        code="SN-V121",
+        title="Nobody asks to join with this key",
+        cause="No validator was asked lately by one whose key has the named address: it was mistyped, the newcomer "
+        "does not run, or reaches nobody.",
+        remedy="Compare the address with what `deploy.sh join` printed on the new host, and see that it still waits.",
+    ),
 )

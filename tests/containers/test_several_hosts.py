@@ -1,0 +1,343 @@
+"""One validator per host, joined by published ports only: from the first host to a fourth that joins under load.
+
+The hosts are Compose projects of their own with networks of their own (`hosts.py`); nothing is shared but the machine.
+"""
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.containers.hosts import Host, free_range
+from tests.containers.kit import ContainerNetwork, docker, get, until
+
+from pinai_subnet.cli.canary import intent_status, submit
+from pinai_subnet.cli.home import is_secret
+from pinai_subnet.cli.requester import Order, deadline_in
+from pinai_subnet.cli.session import Session, open_session
+
+pytestmark = pytest.mark.containers
+
+_FOURTH = "test_a_fourth_host_joins_under_load_with_a_key_that_never_leaves_it"
+SEVERAL_SERVERS = {
+    "./scripts/deploy.sh init --hosts 10.0.0.11,10.0.0.12,10.0.0.13 --development": "hosts",
+    "./scripts/deploy.sh": "hosts",
+    "./scripts/deploy.sh join join-validator-2.tgz": "hosts",
+    "./scripts/deploy.sh approve ADDRESS": "hosts",
+    "./scripts/deploy.sh invite --id validator-4 --host 10.0.0.14 >join-validator-4.tgz": _FOURTH,
+    "./scripts/deploy.sh refresh": _FOURTH,
+    "./scripts/deploy.sh peers": (
+        "test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host"
+    ),
+    "./scripts/deploy.sh move 10.0.0.23": (
+        "test_a_host_that_moves_is_followed_and_the_network_keeps_working"
+    ),
+}
+"""Every command of the README about several servers, and what runs it here, with the addresses of these hosts."""
+
+
+@dataclass(kw_only=True)
+class Hosts:
+    """A network of several hosts; the first has what there is once."""
+
+    place: Path
+    hosts: list[Host] = field(default_factory=list)
+
+    @property
+    def first(self) -> Host:
+        return self.hosts[0]
+
+    @property
+    def session(self) -> Session:
+        """The network as a requester outside sees it."""
+        return open_session(self.first.root)
+
+    def new(self) -> Host:
+        """Return one more host, with nothing but an installed distribution."""
+        self.hosts.append(Host(root=self.place / f"host-{len(self.hosts) + 1}"))
+        return self.hosts[-1]
+
+    def submit(self, payload: bytes) -> str:
+        order = Order(intent_type="echo", payload=payload, budget=10**15, deadline=deadline_in(120))
+        return submit(self.session, order)
+
+    def finalised(self, *intent_ids: str) -> None:
+        session = self.session
+        for intent_id in intent_ids:
+            until(
+                lambda one=intent_id: intent_status(session, one) == "COMPLETED",
+                f"{intent_id} completed",
+            )
+
+    def join(self, host: Host, package: Path, approvers: list[Host]) -> str:
+        """Join as two operators do it: B runs join, reads its address to A, A approves; return what B was told."""
+        joining = host.start("join", package)
+        try:
+            address = until(lambda: made_key(host), "the key is made there")
+            for approver in approvers:
+                self.approve(approver, address)
+            said, _ = joining.communicate(timeout=240)
+        finally:
+            joining.kill()
+        assert joining.returncode == 0, said
+        return said
+
+    def approve(self, approver: Host, address: str) -> None:
+        """Approve as soon as the newcomer is heard of."""
+        told = ""
+
+        def approved() -> bool:
+            nonlocal told
+            done = approver.start("approve", address)
+            told, _ = done.communicate(timeout=240)
+            return done.returncode == 0
+
+        until(approved, f"{approver.root.name} approves {address}: {told}", seconds=180)
+
+    def remove(self) -> None:
+        for host in self.hosts:
+            host.remove()
+
+
+def made_key(host: Host) -> str | None:
+    """The address of the key that `deploy.sh join` made."""
+    if not host.home.exists:
+        return None
+    environment = host.home.environment()
+    own = [name for name in environment if re.fullmatch(r"VALIDATOR_PUBKEY_\d+", name)]
+    network = open_session(host.root).network.parameters
+    return next(
+        (v.address for v in network.validators if v.public_key.hex() == environment[own[0]]), None
+    )
+
+
+def secrets_of(host: Host) -> set[str]:
+    return {value for name, value in host.home.environment().items() if is_secret(name)}
+
+
+@pytest.fixture(scope="module")
+def hosts(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """Three hosts, one validator each: made on the first, joined from the two others."""
+    network = Hosts(place=tmp_path_factory.mktemp("hosts"))
+    first, second, third = (network.new() for _ in range(3))
+    try:
+        addresses = ",".join(host.address for host in network.hosts)
+        begun = time.monotonic()
+        first.deploy("init", "--hosts", addresses, "--development")
+        print(first.deploy())
+        package = first.root / "join-validator-2.tgz"
+        print(network.join(second, package, [first]))
+        package = first.root / "join-validator-3.tgz"
+        print(network.join(third, package, [first, second]))
+        print(first.deploy("up"))
+        print(f"three hosts: {time.monotonic() - begun:.0f} s")
+        yield network
+    finally:
+        for host in network.hosts:
+            for service in ("validator-1", "validator-2", "validator-3", "validator-4", "matcher"):
+                log = docker("logs", "--tail", "12", host.container(service), check=False)
+                if not log.returncode:
+                    print(f"--- {host.root.name} {service}\n{(log.stdout + log.stderr)[-3000:]}")
+        network.remove()
+
+
+def test_intents_are_finalised_from_outside_over_published_ports(hosts: Hosts) -> None:
+    hosts.finalised(*(hosts.submit(f"intent {number}".encode()) for number in range(3)))
+    for host in hosts.hosts:
+        found = host.validator_set()
+        assert found is not None
+        assert [one["id"] for one in found["members"]] == [
+            "validator-1", "validator-2", "validator-3",
+        ]  # fmt: skip
+        assert found["required_signatures"] == 2
+
+
+def test_hosts_share_no_network_and_a_host_runs_its_own_members_only(hosts: Hosts) -> None:
+    for number, host in enumerate(hosts.hosts, start=1):
+        words = ("ps", "--filter", f"name={host.name}-", "--format", "{{.Names}} {{.Networks}}")
+        found = dict(line.split() for line in docker(*words).stdout.splitlines())
+        assert set(found.values()) == {host.name}
+        validators = {name for name in found if "validator" in name}
+        assert validators == {host.container(f"validator-{number}")}
+        assert (host.container("matcher") in found) == (number == 1)
+
+
+def test_no_key_is_on_a_host_that_is_not_its_own(hosts: Hosts) -> None:
+    keys = {host.name: secrets_of(host) for host in hosts.hosts}
+    for host in hosts.hosts:
+        others = set().union(*(found for name, found in keys.items() if name != host.name))
+        for file in host.root.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                text = file.read_bytes().decode(errors="replace")
+                assert not [key for key in others if key in text], file
+
+
+def test_every_host_checks_and_shows_itself(hosts: Hosts) -> None:
+    for host in hosts.hosts:
+        assert "are in order" in host.deploy("check")
+    assert "validator-3" in hosts.hosts[2].deploy("status")
+
+
+def test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host(hosts: Hosts) -> None:
+    """Row 8: packets to the second host's replication port are dropped; the network goes on, both sides are asked."""
+    first, second, third = hosts.hosts[:3]
+    matrix = first.deploy("peers")
+    assert matrix.count("ok") == 6, matrix
+    port = docker(
+        "inspect", "--format", '{{(index (index .NetworkSettings.Ports "7401/tcp") 0).HostPort}}',
+        second.container("validator-2"),
+    ).stdout.strip()  # fmt: skip
+    rule = ["-p", "tcp", "-d", second.address, "--dport", port, "--syn", "-j", "REJECT"]
+    rule += ["--reject-with", "tcp-reset"]
+    subprocess.run(["iptables", "-I", "INPUT", *rule], check=True)
+    try:
+        said = first.deploy("peers", status=1)
+    finally:
+        subprocess.run(["iptables", "-D", "INPUT", *rule], check=True)
+    assert "validator-1 -> validator-2 refused" in said
+    assert "validator-2 -> validator-1" in said
+    assert f"open port {port} on the host of validator-2" in said
+    assert third.validator_set() is not None
+
+
+def test_one_host_down_and_the_others_go_on(hosts: Hosts) -> None:
+    third = hosts.hosts[2]
+    third.deploy("down")
+    begun = time.monotonic()
+    hosts.finalised(hosts.submit(b"without the third host"))
+    print(f"next intent {time.monotonic() - begun:.1f} s after a host went down")
+    said = third.deploy("up")
+    assert "NETWORK READY" in said or "validator-3 ready" in said
+
+
+def test_every_command_of_the_readme_about_several_servers_is_run_here() -> None:
+    assert all(where in globals() for where in SEVERAL_SERVERS.values())
+
+
+class Load(threading.Thread):
+    """Intents, one after the other, until it is told to stop."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        super().__init__(daemon=True)
+        self._hosts = hosts
+        self._stopping = threading.Event()
+        self.ids: list[str] = []
+
+    def run(self) -> None:
+        while not self._stopping.wait(0.5):
+            self.ids.append(self._hosts.submit(f"load {len(self.ids)}".encode()))
+
+    def stop(self) -> list[str]:
+        self._stopping.set()
+        self.join(30)
+        return self.ids
+
+
+def test_a_fourth_host_joins_under_load_with_a_key_that_never_leaves_it(hosts: Hosts) -> None:
+    fourth, package = hosts.new(), hosts.place / "join-v4.tgz"
+    hosts.first.invite("validator-4", fourth.address, package)
+    load = Load(hosts)
+    load.start()
+    try:
+        said = hosts.join(fourth, package, hosts.hosts[:2])
+        hosts.first.deploy("refresh")
+    finally:
+        ids = load.stop()
+    assert "in the set of 4 validators" in said, said
+    hosts.finalised(*ids)
+    print(f"{len(ids)} intents finalised while the fourth joined")
+    for host in (hosts.first, fourth):
+        found = host.validator_set()
+        assert found is not None
+        assert found["required_signatures"] == 3
+    assert "validator-4" in (hosts.first.root / "config/network.yaml").read_text()
+    [key] = secrets_of(fourth)
+    assert (
+        key.encode()
+        not in subprocess.run(["gzip", "-dc", package], capture_output=True, check=True).stdout
+    )
+    test_no_key_is_on_a_host_that_is_not_its_own(hosts)
+
+
+def test_an_address_that_nobody_asks_with_is_refused(hosts: Hosts) -> None:
+    said = hosts.first.deploy("approve", "0x" + "11" * 20, status=78)
+    assert "SN-V121" in said
+    assert "fix:" in said
+
+
+def test_a_host_that_moves_is_followed_and_the_network_keeps_working(hosts: Hosts) -> None:
+    """Row 40: another address, the same key; what others wrote down about it changes by itself."""
+    third = hosts.hosts[2]
+    before = third.address
+    third.deploy("down")
+    third.range = free_range()
+    moving = third.start("move", third.address)
+    hosts.finalised(hosts.submit(b"while the third host is away"))
+    for approver in hosts.hosts[:2]:
+        approve_change(approver, moving)
+    said, _ = moving.communicate(timeout=240)
+    assert moving.returncode == 0, said
+    members = until(third.validator_set, "the third host answers at its new address")
+    [raft] = [one["raft"] for one in members["members"] if one["id"] == "validator-3"]
+    assert raft == f"{third.address}:7400"
+    hosts.first.deploy("refresh")
+    text = (hosts.first.root / "config/network.yaml").read_text()
+    assert f"{third.address}:7400" in text.partition("genesis:")[0]
+    assert before not in text.partition("genesis:")[0]
+    hosts.finalised(hosts.submit(b"after the move"))
+
+
+def approve_change(approver: Host, moving: subprocess.Popen[str]) -> None:
+    """Approve whatever is under way, as soon as there is something."""
+
+    def approved() -> bool:
+        assert moving.poll() in {None, 0}, moving.communicate()[0]
+        done = approver.start("approve")
+        done.communicate(timeout=120)
+        return done.returncode == 0
+
+    until(approved, f"{approver.root.name} approves", seconds=120)
+
+
+@pytest.fixture(scope="module")
+def five(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerNetwork]:
+    """Five validators on one host."""
+    network = ContainerNetwork(directory=tmp_path_factory.mktemp("five"), validators=5)
+    try:
+        print(f"five validators, start to ready: {network.up():.1f} s")
+        yield network
+    finally:
+        print(network.logs()[-3000:])
+        network.remove()
+
+
+def test_five_validators_go_on_without_one_and_stop_finalising_without_two(
+    five: ContainerNetwork,
+) -> None:
+    """Raft tolerates two of five; four of five signatures make a batch final, so finality tolerates one."""
+    five.finalised(*(five.submit(f"intent {number}".encode()) for number in range(3)))
+    leader = five.leader()
+    docker("kill", five.container(leader))
+    begun = time.monotonic()
+    five.finalised(five.submit(b"four of five"))
+    print(f"finalised {time.monotonic() - begun:.1f} s after the kill of {leader}")
+    second = five.leader()
+    docker("kill", five.container(second))
+    waiting = five.submit(b"three of five")
+    three = [f"validator-{n}" for n in range(1, 6) if f"validator-{n}" not in {leader, second}]
+
+    def sealed_not_final() -> bool:
+        found = [get(f"{five.url(name)}/api/v1/status") for name in three]
+        return any(one and one["epochs"]["open"] == 1 for one in found)
+
+    until(sealed_not_final, "three of five agree on a batch, and lack a signature")
+    assert five.status(waiting) != "COMPLETED"
+    for name in (leader, second):
+        docker("start", five.container(name))
+    five.finalised(waiting)
+    assert httpx.get(five.url("matcher") + "/readyz", timeout=5.0).status_code in {200, 503}
