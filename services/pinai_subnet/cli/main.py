@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, str] = {
     "down": "network.down",
     "status": "status.status",
     "demo": "demo.demo",
+    "check": "check.check",
+    "doctor": "check.doctor",
     "explain": "explain.explain",
     "recover": "recover.recover",
     "agents": "members.agents",
