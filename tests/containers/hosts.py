@@ -98,7 +98,10 @@ class Host:
     def remove(self) -> None:
         """Stop and delete everything of this host."""
         words = ("compose", "--project-name", self.name, "--profile", "*")
-        docker(*words, "down", "--timeout", "5", check=False, cwd=self.root / "docker")
+        environment = {name: os.environ[name] for name in ("PATH", "HOME")} | dict(self.variables)
+        docker(
+            *words, "down", "--timeout", "5", check=False, cwd=self.root / "docker", env=environment
+        )
         for container in docker(
             "ps", "--all", "--quiet", "--filter", f"name={self.name}-"
         ).stdout.split():

@@ -110,6 +110,8 @@ def made_key(host: Host) -> str | None:
         return None
     environment = host.home.environment()
     own = [name for name in environment if re.fullmatch(r"VALIDATOR_PUBKEY_\d+", name)]
+    if not own:
+        return None
     network = open_session(host.root).network.parameters
     return next(
         (v.address for v in network.validators if v.public_key.hex() == environment[own[0]]), None
@@ -196,7 +198,13 @@ def test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host(hos
     rule += ["--reject-with", "tcp-reset"]
     subprocess.run(["iptables", "-I", "INPUT", *rule], check=True)
     try:
-        said = first.deploy("peers", status=1)
+
+        def told() -> str | None:
+            asking = first.start("peers")
+            answer, _ = asking.communicate(timeout=120)
+            return answer if asking.returncode == 1 else None
+
+        said = until(told, "what was found a moment ago is asked anew")
     finally:
         subprocess.run(["iptables", "-D", "INPUT", *rule], check=True)
     assert "validator-1 -> validator-2 refused" in said
