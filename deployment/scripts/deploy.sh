@@ -339,8 +339,12 @@ init() {
   say "back up $home/.env now: its keys cannot be made again"
 }
 
+# shellcheck source-path=SCRIPTDIR source=lib/measure.sh
+source "$home/scripts/lib/measure.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
 source "$home/scripts/lib/upgrade.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/rollback.sh
+source "$home/scripts/lib/rollback.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/data.sh
 source "$home/scripts/lib/data.sh"
 
