@@ -166,7 +166,7 @@ upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
     for file in "$next_dir"/config/*.yaml; do
       file=${file##*/}
       if [[ ! -e $home/config/$file ]]; then new+=("$file"); fi
-      if [[ -e $home/config/$file ]] && ! cmp -s "$next_dir/config/$file" "$home/config/$file"; then beside+=("$file.new"); fi
+      if [[ -e $home/config/$file && $file != network.yaml ]] && ! cmp -s "$next_dir/config/$file" "$home/config/$file"; then beside+=("$file.new"); fi
     done
   fi
   say ".env: $(wc -w <<<"$added") new${added:+ ($(xargs <<<"$added"))}, yours are kept"
