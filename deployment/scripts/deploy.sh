@@ -371,8 +371,12 @@ init() {
 
 # shellcheck source-path=SCRIPTDIR source=lib/hosts.sh
 source "$home/scripts/lib/hosts.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/measure.sh
+source "$home/scripts/lib/measure.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
 source "$home/scripts/lib/upgrade.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/rollback.sh
+source "$home/scripts/lib/rollback.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/data.sh
 source "$home/scripts/lib/data.sh"
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # what is set elsewhere is set in deploy.sh
+# shellcheck shell=bash disable=SC2154,SC2034 # deploy.sh and the other parts set what is read here, and read what is set
 # Backups, restoring them, and beginning again without data; read by deploy.sh, whose functions it uses.
 
 require_backup() { # require_backup FILE
@@ -107,12 +107,12 @@ own_again() { # what the restore made: data to the containers' user, configurati
 # --- begin again
 
 reset() { # reset [--yes] [--down] [--i-know]: every service's data, never keys and configuration
-  local yes='' stop='' sure='' answer up_now
+  local yes='' stop='' certain='' answer up_now
   while (($#)); do
     case $1 in
       --yes) yes=1 ;;
       --down) stop=1 ;;
-      --i-know) sure=1 ;;
+      --i-know) certain=1 ;;
       *) usage >&2; exit 2 ;;
     esac
     shift
@@ -122,7 +122,7 @@ reset() { # reset [--yes] [--down] [--i-know]: every service's data, never keys 
   if [[ -n $up_now && -z $stop ]]; then
     problem SN-H075 "containers still run: $up_now" "$home" "./scripts/deploy.sh down first, or reset --down"
   fi
-  if [[ ,${COMPOSE_PROFILES:-}, != *,dev,* && -z $sure ]]; then
+  if [[ ,${COMPOSE_PROFILES:-}, != *,dev,* && -z $certain ]]; then
     problem SN-H075 "RootLayer is a remote one and knows what these keys have signed; the same epochs would be signed again" \
       "$home/.env" "make a network with new keys elsewhere (./scripts/deploy.sh init), or reset --i-know where that RootLayer was reset too"
   fi

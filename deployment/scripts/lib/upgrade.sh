@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # what is set elsewhere is set in deploy.sh
+# shellcheck shell=bash disable=SC2154,SC2034 # deploy.sh and the other parts set what is read here, and read what is set
 # From one version to the next, one service at a time; read by deploy.sh, whose functions it uses.
 #
 # Every step is noted in .upgrade/journal before the next begins, so that whoever comes after a kill goes on (--resume) or
@@ -20,8 +20,6 @@ step() { # step NAME FUNCTION: once, however often the upgrade is resumed
   "$2"
   note step "$1"
 }
-microseconds() { echo "${EPOCHREALTIME//[.,]/}"; }
-seconds_since() { awk -v from="$1" -v to="$(microseconds)" 'BEGIN {printf "%.1f", (to - from) / 1e6}'; }
 image_label() { docker image inspect --format "{{index .Config.Labels \"$2\"}}" "$1"; }
 version_of() { image_label "$1" org.opencontainers.image.version; }
 format_of() { image_label "$1" pinai-subnet.data-format; }
@@ -168,7 +166,7 @@ upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
     for file in "$next_dir"/config/*.yaml; do
       file=${file##*/}
       if [[ ! -e $home/config/$file ]]; then new+=("$file"); fi
-      if [[ -e $home/config/$file ]] && ! cmp -s "$next_dir/config/$file" "$home/config/$file"; then beside+=("$file.new"); fi
+      if [[ -e $home/config/$file && $file != network.yaml ]] && ! cmp -s "$next_dir/config/$file" "$home/config/$file"; then beside+=("$file.new"); fi
     done
   fi
   say ".env: $(wc -w <<<"$added") new${added:+ ($(xargs <<<"$added"))}, yours are kept"
@@ -212,7 +210,7 @@ upgrade_go_on() {
   step place upgrade_place
   load_environment
   prove
-  note state done
+  note state 'done'
   say "UPGRADED $(noted old-version) -> $(noted new-version) in $(seconds_since "$begun") s"
 }
 
@@ -280,20 +278,6 @@ upgrade_files() { # begins with the files as they were, so that it can be repeat
   fi
 }
 
-upgrade_files_back() {
-  local file
-  cp -p "$upgrade_dir/old/.env" "$home/.env"
-  cp -p "$upgrade_dir/old/docker-compose.yml" "$compose_file"
-  while read -r file; do rm -f "${home:?}/$file"; done < <(cat "$upgrade_dir/added-files" 2>/dev/null)
-  while read -r file; do
-    if [[ -e $upgrade_dir/old/$file ]]; then
-      cp -p "$upgrade_dir/old/$file" "$home/$file.back" && mv "$home/$file.back" "$home/$file"
-    else
-      rm -f "${home:?}/$file"
-    fi
-  done < <(cat "$upgrade_dir/placed" 2>/dev/null)
-}
-
 upgrade_services() {
   local service order
   was_noted step order || { note order "$(service_order | xargs)"; note step order; }
@@ -350,34 +334,6 @@ with_new() { # with_new SERVICE…
     { cat "$scratch/up" >&2; return 1; }
 }
 
-compose_old() (
-  while read -r name; do unset "$name"; done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
-  PINAI_IMAGE=$old_image docker compose --env-file /dev/null --project-directory "$home/docker" \
-    --file "$upgrade_dir/old/docker-compose.yml" "$@"
-)
-in_old_file() { compose_old config --services | grep -qx "$1"; }
-with_old() { # with_old SERVICE: the former image, Compose file and variables; what is new is removed
-  if in_old_file "$1"; then
-    compose_old up --detach --no-deps --force-recreate "$1" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; return 1; }
-  else
-    compose rm --stop --force "$1" >"$scratch/up" 2>&1
-  fi
-}
-
-upgrade_failed() { # the first service that does not get ready ends it: that one goes back, the others stay as they are
-  local log=$upgrade_dir/failed-$1.log state
-  note state failed
-  compose logs --no-color --no-log-prefix "$1" >"$log" 2>&1 || true
-  measure_end
-  say "  $1 goes back to $(noted old-version)"
-  problems=0
-  if with_old "$1" && wait_ready "$1"; then state="runs $(noted old-version) again and is ready"; else state="is not ready with $(noted old-version) either"; fi
-  problem SN-H072 "$1 was not ready with $(noted new-version) within $ready_seconds s; it $state" "$log" \
-    "correct the cause, then ./scripts/deploy.sh upgrade --resume; or all back: ./scripts/deploy.sh upgrade --rollback"
-  say "services with $(noted new-version) keep running: $(awk -F'\t' '$1 == "upgraded" {printf "%s ", $2}' "$upgrade_dir/journal")"
-  exit 1
-}
-
 upgrade_all_at_once() {
   compose stop >"$scratch/stop" 2>&1
   if PINAI_IMAGE=$new_image compose up --detach --remove-orphans >"$scratch/up" 2>&1 && wait_all_ready; then
@@ -416,103 +372,4 @@ upgrade_place() { # the files of the distribution that are not the operator's, r
   done <"$upgrade_dir/files"
   mv "$upgrade_dir/placed.next" "$upgrade_dir/placed"
   rm -f "$upgrade_dir/new/image.tar.gz"
-}
-
-# --- back
-
-upgrade_rollback() {
-  local service order=() taken=() unready=()
-  case $(noted state || true) in
-    running | failed | rolling-back | done) ;;
-    *)
-      problem SN-H070 "there is no upgrade to roll back" "$upgrade_dir/journal" "see ./scripts/deploy.sh status"
-      refuse_if_problems
-      ;;
-  esac
-  [[ -z $dry_run ]] || { say "would go back: $(noted new-version) -> $(noted old-version)"; return; }
-  old_image=$(noted old-image) new_image=$(noted new-image)
-  note state rolling-back
-  if ! was_noted step pin-old; then
-    note state rolled-back
-    say "nothing had been changed"
-    return
-  fi
-  image=$old_image
-  if [[ $(noted mode) == stop ]]; then
-    compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
-    wait_all_ready
-  else
-    read -ra order <<<"$(noted order || true)"
-    for service in "${order[@]}"; do
-      was_noted taken "$service" || continue
-      if ready "$service"; then taken=("$service" "${taken[@]}"); else unready+=("$service"); fi
-    done
-    for service in "${unready[@]}" "${taken[@]}"; do upgrade_back_one "$service"; done
-  fi
-  upgrade_files_back
-  load_environment
-  note state rolled-back
-  say "BACK at $(noted old-version); data, keys and configuration are kept"
-}
-
-upgrade_back_one() {
-  local begun
-  [[ $(docker inspect --format '{{.Image}}' "$(compose ps --all --quiet "$1" 2>/dev/null)" 2>/dev/null || true) != "$(noted old-id)" ]] ||
-    return 0
-  if [[ $1 == validator-* ]] && running "$1"; then
-    tool --network "$(reach)" -- compose step-down "$1" --home /deployment | sed 's/^/  /' >&2 || true
-  fi
-  begun=$(microseconds)
-  with_old "$1"
-  if in_old_file "$1"; then wait_ready "$1"; fi
-  say "  $1 runs $(noted old-version); away for $(seconds_since "$begun") s"
-}
-
-# --- unavailability, as it is seen from outside
-
-measure_begin() {
-  local service port validators=() others=()
-  for service in $(containers); do
-    [[ $service == validator-* || $service == matcher || $service == registry ]] || continue
-    port=$(compose port "$service" "$(health_port "$service")" 2>/dev/null) || continue
-    port=${port/#0.0.0.0:/127.0.0.1:}
-    if [[ $service == validator-* ]]; then validators+=("$port"); else others+=("$service=$port"); fi
-  done
-  measure "${#validators[@]}" "${validators[@]}" "${others[@]}" 9>&- &
-  measuring=$!
-}
-
-health_port() { compose ps --quiet "$1" | xargs docker inspect --format '{{json .Config.Healthcheck.Test}}' | sed -nE 's#.*127\.0\.0\.1:([0-9]+)/.*#\1#p'; }
-
-answers_ready() ( # answers_ready HOST:PORT
-  exec 3<>"/dev/tcp/${1%:*}/${1##*:}" && printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3 && read -r -t 2 line <&3 && [[ $line == *" 200 "* ]]
-) 2>/dev/null
-
-measure() { # measure N ADDRESS… NAME=ADDRESS…: adds up until it is told to stop, or deploy.sh has ended
-  local all=$1 number last now one ready_now
-  local -A away=([agreement]=0)
-  shift
-  last=$(microseconds)
-  while [[ ! -e $scratch/measured ]] && kill -0 $$ 2>/dev/null; do
-    ready_now=0
-    local -A out=()
-    for ((number = 1; number <= all; number++)); do
-      if answers_ready "${!number}"; then ready_now=$((ready_now + 1)); fi
-    done
-    ((ready_now * 2 > all)) || out[agreement]=1
-    for one in "${@:all+1}"; do answers_ready "${one#*=}" || out[${one%%=*}]=1; done
-    now=$(microseconds)
-    for one in "${!out[@]}"; do away[$one]=$((${away[$one]:-0} + now - last)); done
-    last=$now
-    for one in "${!away[@]}"; do printf '%s %s\n' "$one" "${away[$one]}"; done >"$scratch/away"
-    sleep 0.2
-  done
-}
-
-measure_end() {
-  [[ -n ${measuring:-} ]] || return 0
-  touch "$scratch/measured"
-  wait "$measuring" || true
-  measuring=
-  say "measured unavailability: $(awk '{printf "%s%s %.1f s", (NR > 1 ? ", " : ""), $1, $2 / 1e6}' "$scratch/away") (agreement: less than a majority of the validators here was ready)"
 }

@@ -1,0 +1,92 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # deploy.sh and the other parts set what is read here, and read what is set
+# Back from an upgrade: one service that did not get ready, or all of it; read by deploy.sh, goes with lib/upgrade.sh.
+
+compose_old() (
+  while read -r name; do unset "$name"; done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
+  PINAI_IMAGE=$old_image docker compose --env-file /dev/null --project-directory "$home/docker" \
+    --file "$upgrade_dir/old/docker-compose.yml" "$@"
+)
+in_old_file() { compose_old config --services | grep -qx "$1"; }
+with_old() { # with_old SERVICE: the former image, Compose file and variables; what is new is removed
+  if in_old_file "$1"; then
+    compose_old up --detach --no-deps --force-recreate "$1" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; return 1; }
+  else
+    compose rm --stop --force "$1" >"$scratch/up" 2>&1
+  fi
+}
+
+upgrade_failed() { # the first service that does not get ready ends it: that one goes back, the others stay as they are
+  local log=$upgrade_dir/failed-$1.log state
+  note state failed
+  compose logs --no-color --no-log-prefix "$1" >"$log" 2>&1 || true
+  measure_end
+  say "  $1 goes back to $(noted old-version)"
+  problems=0
+  if with_old "$1" && wait_ready "$1"; then state="runs $(noted old-version) again and is ready"; else state="is not ready with $(noted old-version) either"; fi
+  problem SN-H072 "$1 was not ready with $(noted new-version) within $ready_seconds s; it $state" "$log" \
+    "correct the cause, then ./scripts/deploy.sh upgrade --resume; or all back: ./scripts/deploy.sh upgrade --rollback"
+  say "services with $(noted new-version) keep running: $(awk -F'\t' '$1 == "upgraded" {printf "%s ", $2}' "$upgrade_dir/journal")"
+  exit 1
+}
+
+upgrade_files_back() {
+  local file
+  cp -p "$upgrade_dir/old/.env" "$home/.env"
+  cp -p "$upgrade_dir/old/docker-compose.yml" "$compose_file"
+  while read -r file; do rm -f "${home:?}/$file"; done < <(cat "$upgrade_dir/added-files" 2>/dev/null)
+  while read -r file; do
+    if [[ -e $upgrade_dir/old/$file ]]; then
+      cp -p "$upgrade_dir/old/$file" "$home/$file.back" && mv "$home/$file.back" "$home/$file"
+    else
+      rm -f "${home:?}/$file"
+    fi
+  done < <(cat "$upgrade_dir/placed" 2>/dev/null)
+}
+
+upgrade_rollback() {
+  local service order=() taken=() unready=()
+  case $(noted state || true) in
+    running | failed | rolling-back | done) ;;
+    *)
+      problem SN-H070 "there is no upgrade to roll back" "$upgrade_dir/journal" "see ./scripts/deploy.sh status"
+      refuse_if_problems
+      ;;
+  esac
+  [[ -z $dry_run ]] || { say "would go back: $(noted new-version) -> $(noted old-version)"; return; }
+  old_image=$(noted old-image) new_image=$(noted new-image)
+  note state rolling-back
+  if ! was_noted step pin-old; then
+    note state rolled-back
+    say "nothing had been changed"
+    return
+  fi
+  image=$old_image
+  if [[ $(noted mode) == stop ]]; then
+    compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+    wait_all_ready
+  else
+    read -ra order <<<"$(noted order || true)"
+    for service in "${order[@]}"; do
+      was_noted taken "$service" || continue
+      if ready "$service"; then taken=("$service" "${taken[@]}"); else unready+=("$service"); fi
+    done
+    for service in "${unready[@]}" "${taken[@]}"; do upgrade_back_one "$service"; done
+  fi
+  upgrade_files_back
+  load_environment
+  note state rolled-back
+  say "BACK at $(noted old-version); data, keys and configuration are kept"
+}
+
+upgrade_back_one() {
+  local begun
+  [[ $(docker inspect --format '{{.Image}}' "$(compose ps --all --quiet "$1" 2>/dev/null)" 2>/dev/null || true) != "$(noted old-id)" ]] ||
+    return 0
+  if [[ $1 == validator-* ]] && running "$1"; then
+    tool --network "$(reach)" -- compose step-down "$1" --home /deployment | sed 's/^/  /' >&2 || true
+  fi
+  begun=$(microseconds)
+  with_old "$1"
+  if in_old_file "$1"; then wait_ready "$1"; fi
+  say "  $1 runs $(noted old-version); away for $(seconds_since "$begun") s"
+}
