@@ -51,7 +51,12 @@ Settings = Mapping[str, Mapping[str, Any]]
 """File name -> dotted key -> value, for example `{"matcher.yaml": {"windows.early_close": False}}`."""
 
 QUICK: Settings = {
-    "matcher.yaml": {"windows.bidding_window_seconds": 1, "intents.reconcile_seconds": 2},
+    "matcher.yaml": {
+        "windows.bidding_window_seconds": 1,
+        "intents.reconcile_seconds": 2,
+        # Tests count intents and epochs; those about the canary switch it on.
+        "canary.every_seconds": 0,
+    },
     "agent.yaml": {"limits.reconnect_cap_seconds": 1, "limits.drain_seconds": 2},
     "validator.yaml": {"settle.retry_max_seconds": 1},
 }

@@ -17,6 +17,7 @@ _MATCHER = "unit/matcher/test_settings_make_rules.py::"
 _AUCTION = "unit/matcher/test_auction.py::"
 _AGENT_RULES = "unit/matcher/test_agent_rules.py::"
 _ASSIGN = "integration/matcher/test_assignments.py::"
+_CANARY = "integration/matcher/test_canary.py::"
 _VERIFY = "unit/validator/test_verification.py::"
 _SWITCH = (_VERIFY + "test_every_switch_changes_the_verdict",)
 _RULE = (_VERIFY + "test_each_rule_refuses_with_its_own_code",)
@@ -133,6 +134,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "matcher.yaml:intents.outcome_grace_seconds": (
         _ASSIGN + "test_the_deadline_ends_what_nobody_reported",
+    ),
+    "matcher.yaml:canary.every_seconds": (
+        _CANARY + "test_one_is_sent_again_and_again_and_a_switch_turns_it_off",
+    ),
+    "matcher.yaml:canary.timeout_seconds": (
+        _CANARY + "test_without_progress_the_proof_is_gone_and_comes_back",
     ),
     "matcher.yaml:intents.keep_finished_seconds": (
         "integration/matcher/test_restart.py::test_ended_intents_leave_memory_but_not_the_record",

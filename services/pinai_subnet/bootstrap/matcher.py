@@ -13,6 +13,7 @@ from pinai_subnet.adapters.roster.http import HttpRoster
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
+from pinai_subnet.bootstrap.matcher_canary import start_canary
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
 from pinai_subnet.matcher.http_api import add_routes
@@ -139,11 +140,26 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     )
     await process.serve("http_server", http_server)
 
+    start_canary(
+        process,
+        parts.canary,
+        host=settings.listen.host,
+        port=grpc_server.port,
+        parameters=parameters,
+        signer=configuration.signer,
+    )
+
     async def end_streams() -> None:
         parts.end_streams()
 
     process.on_drain("end_streams", end_streams)
     listening = Listening(grpc_port=grpc_server.port, http_port=http_server.port)
+    _tell(configuration, listening)
+    return listening
+
+
+def _tell(configuration: Configuration, listening: Listening) -> None:
+    settings = configuration.settings
     get_logger().info(
         "matcher_listening",
         host=settings.listen.host,
@@ -154,7 +170,6 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         strategy=configuration.policy.strategy.type.value,
         authentication=configuration.auth.matcher.mode.value,
     )
-    return listening
 
 
 def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
@@ -174,7 +189,7 @@ def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
         agents=parts.agents,
         tasks=parts.tasks,
     )
-    add_summary(app, statistics=parts.statistics, version=VERSION)
+    add_summary(app, statistics=parts.statistics, canary=parts.canary, version=VERSION)
     return app
 
 
@@ -295,3 +310,4 @@ def _add_health(process: Process, parts: Parts) -> None:
     process.health.add("able_to_finalise", "posting", posting)
     process.health.add("able_to_finalise", "validators", validators)
     process.health.add("able_to_finalise", "outcomes", outcomes)
+    process.health.add("able_to_finalise", "canary", parts.canary.check)

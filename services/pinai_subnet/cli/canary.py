@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pinai_subnet.cli.requester import Order, deadline_in, signed_intent
 from pinai_subnet.cli.session import Session
-from pinai_subnet.ports.errors import Unreachable
+from pinai_subnet.ports.errors import Refused, Unreachable
 
 POLL_SECONDS = 0.1
 CANARY_TYPE = "echo"
@@ -55,6 +55,30 @@ def wait_ended(session: Session, intent_id: str, *, timeout_seconds: float) -> s
 def prove_ready(
     session: Session, say: Callable[[str], None], *, timeout_seconds: float = 60.0
 ) -> Proof:
+    """Wait until an intent has been finalised: the matcher's canary, which costs nothing, where canaries are on."""
+    enabled = session.matcher.get("/api/v1/summary")["canary"]["enabled"]
+    if enabled:
+        return _canary(session, say, timeout_seconds)
+    return _paid(session, say, timeout_seconds)
+
+
+def _canary(session: Session, say: Callable[[str], None], timeout_seconds: float) -> Proof:
+    """Ask the matcher for a canary until one comes through; raise the last refusal when none does in time."""
+    deadline = time.monotonic() + timeout_seconds
+    matcher = replace(session.matcher, timeout_seconds=timeout_seconds)
+    while True:
+        try:
+            told = matcher.post("/api/v1/canary", {})
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+            continue
+        say(f"canary intent {told['last_intent_id']} finalised, without cost")
+        return Proof(intent_id=told["last_intent_id"], seconds=told["last_seconds"])
+
+
+def _paid(session: Session, say: Callable[[str], None], timeout_seconds: float) -> Proof:
     """Send one echo intent through the network and wait until it is settled."""
     begun = time.monotonic()
     order = Order(

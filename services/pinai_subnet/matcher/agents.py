@@ -18,6 +18,7 @@ from pinai_subnet.matcher.reputation import (
     score,
 )
 from pinai_subnet.ports.roster import Roster, RosterAgent
+from pinai_subnet.protocol.canaries import CANARY_AGENT, CANARY_TYPE
 from pinai_subnet.protocol.ids import Address, AgentId
 
 
@@ -68,8 +69,10 @@ class Agents:
         busy: Callable[[AgentId], bool],
         connected: Callable[[AgentId], bool],
         changed: Callable[[AgentState], None],
+        canary_address: Address | None = None,
     ) -> None:
-        """Start empty; `changed` is told of every state that must be kept."""
+        """Start empty; `changed` is told of every state that must be kept. The canary's name has an owner always."""
+        self._canary_address = canary_address
         self._roster = roster
         self.rules = rules
         self._busy = busy
@@ -160,6 +163,13 @@ class Agents:
 
     def judge(self, agent_id: AgentId, intent_type: str, *, now_ms: int) -> Refusal | None:
         """Return why the agent may not work on this type now, or None."""
+        if (agent_id == CANARY_AGENT) != (intent_type == CANARY_TYPE):
+            return Refusal(
+                "SN-M025",
+                f"{intent_type} is not for {agent_id}: the matcher and its canary keep to themselves",
+            )
+        if agent_id == CANARY_AGENT:
+            return None
         state = self._states.get(agent_id)
         subject = Subject(
             agent_id=agent_id,
@@ -238,6 +248,8 @@ class Agents:
         yield from (name for name in self._roster.agents() if name not in self._states)
 
     def _registered_owner(self, agent_id: AgentId) -> Address | None:
+        if agent_id == CANARY_AGENT:
+            return self._canary_address
         entry = self.entry(agent_id)
         return entry.address if entry is not None else None
 

@@ -9,6 +9,7 @@ from pinai_subnet.matcher.assigner import Assigner
 from pinai_subnet.matcher.bid_events import BidStreams
 from pinai_subnet.matcher.board import Board
 from pinai_subnet.matcher.callers import Callers
+from pinai_subnet.matcher.canary import Canary
 from pinai_subnet.matcher.case import Case
 from pinai_subnet.matcher.eligible import EligibleAgents
 from pinai_subnet.matcher.followup import Followup
@@ -68,6 +69,7 @@ class Parts:
     roster_watch: RosterWatch
     metrics: MatcherMetrics
     statistics: Statistics
+    canary: Canary
 
     def end_streams(self) -> None:
         """End every stream politely."""
@@ -182,6 +184,16 @@ async def assemble(given: Given) -> Parts:
         roster_watch=base.roster_watch,
         metrics=given.metrics,
         statistics=Statistics(database=given.ports.database, clock=given.ports.clock),
+        canary=Canary(
+            matcher=matcher,
+            board=base.board,
+            subnet_id=given.parameters.subnet_id,
+            requester=given.ports.signer.address,
+            clock=given.ports.clock,
+            metrics=given.metrics,
+            every_seconds=given.settings.canary.every_seconds,
+            timeout_seconds=given.settings.canary.timeout_seconds,
+        ),
     )
     _resume(parts, resumed)
     return parts
@@ -200,6 +212,7 @@ def _base(given: Given, links: _Links) -> _Base:
             busy=tasks.busy,
             connected=tasks.connected,
             changed=journal.agent,
+            canary_address=ports.signer.address,
         ),
         tasks=tasks,
         updates=IntentStreams(

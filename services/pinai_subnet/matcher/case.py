@@ -13,6 +13,7 @@ from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.window import Window
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.bids import Bid, BidStatus
+from pinai_subnet.protocol.canaries import is_canary
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, BidId
 from pinai_subnet.protocol.intents import Intent
 
@@ -134,6 +135,11 @@ class Case:
     rounds: list[Round] = field(default_factory=list)
     refused: list[RefusedBid] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def canary(self) -> bool:
+        """Whether it is the network's own probe, which counts in no statistics."""
+        return is_canary(self.intent.intent_id)
 
     @property
     def current(self) -> Attempt | None:

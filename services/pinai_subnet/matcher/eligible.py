@@ -7,6 +7,7 @@ from pinai_subnet.matcher.case import Case
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.tasks import Tasks
 from pinai_subnet.matcher.updates import IntentStreams
+from pinai_subnet.protocol.canaries import CANARY_AGENT, CANARY_TYPE
 from pinai_subnet.protocol.ids import AgentId
 
 MAX_SURVEYED = 200
@@ -38,6 +39,8 @@ class EligibleAgents:
         awaited = False
         intent_type = case.intent.intent_type
         for agent_id in self._candidates():
+            if _apart(agent_id, intent_type):
+                continue
             has_bid = agent_id in case.bids
             if has_bid and awaited:
                 # One awaited agent that has bid is enough to know; this runs with every bid.
@@ -63,6 +66,8 @@ class EligibleAgents:
         for number, agent_id in enumerate(self._agents.known_ids()):
             if number >= MAX_SURVEYED:
                 break
+            if _apart(agent_id, intent_type):
+                continue
             refusal = self._agents.judge(agent_id, intent_type, now_ms=now_ms)
             if refusal is None:
                 may.append(agent_id)
@@ -88,3 +93,8 @@ class EligibleAgents:
         address = self._agents.address_of(agent_id)
         heard = self._updates.hears(address, intent_type) if address is not None else None
         return heard is not False
+
+
+def _apart(agent_id: AgentId, intent_type: str) -> bool:
+    """Say whether agent and type have nothing to do with each other: canaries are for the canary's agent alone."""
+    return (agent_id == CANARY_AGENT) != (intent_type == CANARY_TYPE)

@@ -285,6 +285,8 @@ class Followup:
             ):
                 # The feed may skip steps: each of these says that there is a report.
                 self._reported(task)
+                if outcome.kind is OutcomeKind.FINAL and task.case.canary:
+                    self._settled(task)
             case OutcomeKind.REJECTED:
                 code = outcome.code or "SN-M204"
                 reason = f"the validators rejected the report of {agent}: {outcome.reason}"
@@ -308,7 +310,8 @@ class Followup:
         seconds = (now_ms - (attempt.acknowledged_at_ms or attempt.recorded_at_ms)) / 1000
         attempt.state = AttemptState.REPORTED
         attempt.reported_at_ms = now_ms
-        self._metrics.task_to_report.observe(max(0.0, seconds))
+        if not case.canary:
+            self._metrics.task_to_report.observe(max(0.0, seconds))
         self._agents.reported(attempt.agent_id, seconds=seconds, silent=silent)
         self._release(attempt)
         if attempt is case.current and not case.window.phase.final:

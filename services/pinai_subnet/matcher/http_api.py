@@ -11,6 +11,7 @@ from pinai_subnet.matcher.service import Matcher
 from pinai_subnet.matcher.story import agent_view, story, summary
 from pinai_subnet.matcher.tasks import Tasks
 from pinai_subnet.matcher.window import Phase
+from pinai_subnet.protocol.canaries import CANARY_AGENT
 from pinai_subnet.protocol.errors import NotFound
 from pinai_subnet.protocol.ids import IntentId, parse_bytes32
 
@@ -55,7 +56,8 @@ def add_routes(
     ) -> dict[str, Any]:
         """List the agents that called this matcher, by id."""
         now_ms = matcher.now_ms()
-        states = sorted(agents, key=lambda state: state.agent_id)
+        met = (state for state in agents if state.agent_id != CANARY_AGENT)
+        states = sorted(met, key=lambda state: state.agent_id)
         return {
             "agents": [
                 agent_view(state, agents=agents, tasks=tasks, now_ms=now_ms)

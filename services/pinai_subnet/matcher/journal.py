@@ -14,6 +14,7 @@ from pinai_subnet.matcher.agents import AgentState
 from pinai_subnet.matcher.case import Attempt, Case
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.bids import Bid
+from pinai_subnet.protocol.canaries import CANARY_TYPE
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, IntentId
 from pinai_subnet.runtime.errors import NoRoom
 from pinai_subnet.runtime.logs import get_logger
@@ -336,8 +337,10 @@ def _resume(connection: sqlite3.Connection) -> Resumed:
 
 
 def _list(connection: sqlite3.Connection, listing: Listing) -> tuple[int, list[Case]]:
-    where = "WHERE (? = '' OR phase = ?) AND (? = '' OR intent_type = ?)"
-    given = (listing.phase, listing.phase, listing.intent_type, listing.intent_type)
+    # Canaries are listed for who asks for them by name.
+    where = "WHERE (? = '' OR phase = ?) AND (intent_type = ? OR (? = '' AND intent_type != ?))"
+    wanted = listing.intent_type
+    given = (listing.phase, listing.phase, wanted, wanted, CANARY_TYPE)
     total = connection.execute(f"SELECT count(*) FROM intents {where}", given).fetchone()[0]  # noqa: S608 - a constant
     rows = connection.execute(
         f"SELECT intent_id FROM intents {where} ORDER BY seen_at_ms DESC, intent_id LIMIT ? OFFSET ?",  # noqa: S608 - as above

@@ -3,7 +3,7 @@
 Each rides out a dependency that is away by pausing and trying again, and says so once; anything else ends the process.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from pinai_subnet.matcher.board import Board, Due
 from pinai_subnet.matcher.cancellable import next_or_stop
@@ -14,6 +14,7 @@ from pinai_subnet.matcher.wakeup import Backoff, Wakeup
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.ledger import Ledger, Outcome
 from pinai_subnet.ports.root_layer import RootLayer
+from pinai_subnet.protocol.canaries import CANARY_TYPE, is_canary
 from pinai_subnet.protocol.ids import SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.runtime.clock import Clock
@@ -97,7 +98,14 @@ class IntentWatch:
         self._wakeup.nudge()
         async for intent in next_or_stop(stream, stop):
             backoff.reset()
-            await self._matcher.take_intents([intent])
+            await self._take([intent])
+
+    async def _take(self, intents: Sequence[Intent]) -> int:
+        """Hand intents over to the matcher, without what calls itself a canary: those never come from outside."""
+        usual = [i for i in intents if i.intent_type != CANARY_TYPE and not is_canary(i.intent_id)]
+        if len(usual) < len(intents):
+            self._log.warning("canaries_from_outside_ignored", code="SN-M026")
+        return await self._matcher.take_intents(usual)
 
     async def _list_all(self) -> int:
         taken = 0
@@ -106,7 +114,7 @@ class IntentWatch:
             listed = await self._root_layer.list_intents(
                 self._subnet_id, IntentStatus.PENDING, page
             )
-            taken += await self._matcher.take_intents(listed.intents)
+            taken += await self._take(listed.intents)
             if page >= listed.total_pages:
                 return taken
             page += 1

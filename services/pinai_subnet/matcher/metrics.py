@@ -22,6 +22,15 @@ class MatcherMetrics:
             "assignments_failed", "Assignments failed, by code.", labels=("code",)
         )
         self.resyncs = metrics.counter("stream_resyncs", "Listeners that fell behind.")
+        self.canaries = metrics.counter(
+            "canaries", "Canary intents ended, by result.", labels=("result",)
+        )
+        self.canary_ok = metrics.gauge(
+            "canary_ok", "bool", "1 while the last canary intent was finalised in time."
+        )
+        self.canary_seconds = metrics.histogram(
+            "canary_to_final", "seconds", "From sending a canary intent to its final batch."
+        )
         self.open = metrics.gauge("intents_in_memory", "count", "Intents in memory.")
         self.streams = metrics.gauge("streams", "count", "Open streams.", labels=("kind",))
         self.outbox = metrics.gauge("outbox", "count", "Assignments RootLayer has not answered.")

@@ -8,6 +8,7 @@ from pinai_subnet.matcher.wakeup import Backoff, Wakeup
 from pinai_subnet.ports.errors import DependencyError, Refused
 from pinai_subnet.ports.root_layer import ItemResult, RootLayer
 from pinai_subnet.protocol.assignments import Assignment
+from pinai_subnet.protocol.canaries import is_canary
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.stop import Stop
@@ -53,7 +54,9 @@ class Outbox:
         self._wakeup.nudge()
 
     def put(self, assignment: Assignment) -> None:
-        """Queue one assignment; the journal has it before RootLayer does."""
+        """Queue one assignment, unless it is a canary's; the journal has it before RootLayer does."""
+        if is_canary(assignment.intent_id):
+            return
         self._position += 1
         self._journal.post(self._position, assignment)
         if not self._waiting:

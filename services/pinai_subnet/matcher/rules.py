@@ -1,11 +1,12 @@
 """Every rule of one matcher in one value, made from its settings. Values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pinai_subnet.matcher.admission import AdmissionRules
-from pinai_subnet.matcher.auction import AuctionRules
+from pinai_subnet.matcher.auction import AuctionRules, Strategy
 from pinai_subnet.matcher.window import WindowRules
+from pinai_subnet.protocol.canaries import CANARY_TYPE
 from pinai_subnet.protocol.intents import Intent
 
 
@@ -50,6 +51,12 @@ class MatchingRules:
         return WindowRules(
             duration_ms=special, reopen_max_ms=max(special, self.windows.reopen_max_ms)
         )
+
+    def auction_of(self, intent_type: str) -> AuctionRules:
+        """Return how bids of a type are ranked: a canary has one bidder, and no bar that it could miss."""
+        if intent_type != CANARY_TYPE:
+            return self.auction
+        return replace(self.auction, strategy=Strategy.LOWEST_PRICE)
 
     def response_due_ms(self, *, now_ms: int, deadline_ms: int, answers: bool) -> int:
         """Return when silence counts as failure.

@@ -128,7 +128,7 @@ class Matcher:
             remember(case.refused, note)
             self._tell_bid(bid, BidEventType.REJECTED, BidStatus.REJECTED)
             return self.refusal(bid.bid_id, answer)
-        self._metrics.bids.add(result=answer.value)
+        self._metrics.bids.add(not case.canary, result=answer.value)
         if answer is Answer.DUPLICATE:
             standing = case.bids[bid.agent_id]
             await self._journal.durable()
@@ -153,7 +153,7 @@ class Matcher:
             bids=len(case.bids),
         )
         remember(case.rounds, round_)
-        self._metrics.windows.add(how="early" if early else "time")
+        self._metrics.windows.add(not case.canary, how="early" if early else "time")
         self.set_window(case, windows.close(case.window, now_ms=now_ms))
         intent_type = case.intent.intent_type
         case.eligible, case.ineligible = self._eligible.survey(intent_type, now_ms=now_ms)
@@ -170,7 +170,7 @@ class Matcher:
             for bid in case.bids.values()
             if bid.agent_id not in case.excluded
         ]
-        case.ranking = rank(candidates, self._rules.auction, case.intent.intent_id)
+        case.ranking = rank(candidates, self._rules.auction_of(intent_type), case.intent.intent_id)
         if self._next_bid(case, now_ms) is not None and now_ms < case.assign_by_ms:
             self._tell(case, UpdateType.MATCHED)
         self._tell(case, UpdateType.WINDOW_CLOSED)
@@ -197,7 +197,7 @@ class Matcher:
         self._journal.attempt(attempt)
         self._journal.moved(case)
         self._agents.won(bid.agent_id, now_ms=now_ms)
-        self._metrics.attempts.add()
+        self._metrics.attempts.add(not case.canary)
         self._outbox.put(attempt.record.assignment)
         self._recorder.put(task)
 
@@ -206,7 +206,7 @@ class Matcher:
         now_ms = self.now_ms()
         self.set_window(case, windows.end(case.window, now_ms=now_ms, code=code, reason=reason))
         self._drop_tasks(case)
-        self._metrics.ended.add(code=code)
+        self._metrics.ended.add(not case.canary, code=code)
         self._log.info("intent_ended", intent_id=case.intent.intent_id, code=code, reason=reason)
         self._finish(case, now_ms)
 
@@ -218,8 +218,9 @@ class Matcher:
         closed_at_ms = case.window.closed_at_ms
         self.set_window(case, windows.complete(case.window, now_ms=now_ms))
         self._drop_tasks(case)
-        self._metrics.ended.add(code="completed")
-        self._metrics.close_to_settled.observe(max(0, now_ms - closed_at_ms) / 1000)
+        self._metrics.ended.add(not case.canary, code="completed")
+        if not case.canary:
+            self._metrics.close_to_settled.observe(max(0, now_ms - closed_at_ms) / 1000)
         self._log.info(
             "intent_completed", intent_id=case.intent.intent_id, attempts=len(case.attempts)
         )
@@ -301,7 +302,7 @@ class Matcher:
         self._journal.opened(case)
         self.schedule(Moment(Due.CLOSE, intent.intent_id), case.window.closes_at_ms)
         self.schedule(Moment(Due.DEADLINE, intent.intent_id), assign_by_ms)
-        self._metrics.intents.add()
+        self._metrics.intents.add(not case.canary)
         self._tell(case, UpdateType.NEW_INTENT)
 
     def _keep(self, case: Case, bid: Bid, signer: Address | None, now_ms: int) -> None:

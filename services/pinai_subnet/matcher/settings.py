@@ -71,6 +71,14 @@ class TasksSection(Settings):
     lease_seconds: PositiveFloat = 300.0
 
 
+class CanarySection(Settings):
+    """The intent without cost that proves again and again that the whole network works."""
+
+    every_seconds: NonNegativeFloat = 60.0
+    """0: never."""
+    timeout_seconds: PositiveFloat = 20.0
+
+
 class AssignmentsSection(Settings):
     """How assignments travel."""
 
@@ -123,6 +131,7 @@ class MatcherSettings(Settings):
     windows: WindowsSection = WindowsSection()
     bids: BidsSection = BidsSection()
     tasks: TasksSection = TasksSection()
+    canary: CanarySection = CanarySection()
     assignments: AssignmentsSection = AssignmentsSection()
     intents: IntentsSection = IntentsSection()
     registry: RegistrySection = RegistrySection()

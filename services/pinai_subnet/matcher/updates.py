@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pinai_subnet.protocol.canaries import CANARY_TYPE
 from pinai_subnet.protocol.ids import Address, IntentId
 
 
@@ -46,8 +47,11 @@ class Listener:
     ended: bool = False
 
     def hears(self, intent_type: str) -> bool:
-        """Say whether updates of this type reach the listener."""
-        return self.subnet_matches and (not self.intent_types or intent_type in self.intent_types)
+        """Say whether updates of this type reach the listener; canaries only reach who names their type."""
+        named = intent_type in self.intent_types
+        if intent_type == CANARY_TYPE:
+            return self.subnet_matches and named
+        return self.subnet_matches and (not self.intent_types or named)
 
 
 class IntentStreams:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pinai_subnet.protocol.canaries import CANARY_TYPE
+
 EVIDENCE_FIELDS = (
     "env_fingerprint",
     "inputs_hash",
@@ -61,6 +63,10 @@ class Policy:
     max_network_bytes: int = 1 << 50
 
 
+CANARY_POLICY = Policy(policy_id=CANARY_TYPE, require_signed_request=True)
+"""A canary proves that reports are judged at all: evidence that operators ask of real work says nothing about that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyBook:
     """The policy of every intent type: one default, and overrides by exact type name."""
@@ -70,4 +76,6 @@ class PolicyBook:
 
     def for_type(self, intent_type: str) -> Policy:
         """Return the policy that judges reports of this intent type."""
+        if intent_type == CANARY_TYPE:
+            return CANARY_POLICY
         return self.overrides.get(intent_type, self.default)

@@ -4,6 +4,9 @@ A follower seals only what has waited long: the ledger checks every seal alike, 
 nonsense, holds nothing up for good.
 """
 
+from collections.abc import Sequence
+
+from pinai_subnet.protocol.canaries import is_canary
 from pinai_subnet.protocol.reports import ReportKey
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
@@ -72,5 +75,12 @@ class SealEpochs:
         return self._patience.over(oldest, _TAKE_OVER_SECONDS + before * _STEP_SECONDS)
 
     def _sealable(self, ledger: Ledger) -> tuple[int, list[ReportKey], int]:
-        keys = list(ledger.sealable(self._max_items))
+        keys = _of_one_kind(ledger, ledger.sealable(self._max_items))
         return ledger.next_epoch, keys, ledger.open_epoch_count()
+
+
+def _of_one_kind(ledger: Ledger, keys: Sequence[ReportKey]) -> list[ReportKey]:
+    """Return the keys that go with the oldest one: canaries, which RootLayer never gets, have epochs of their own."""
+    found = [(key, state) for key in keys if (state := ledger.assignment(key.assignment_id))]
+    kinds = [(key, is_canary(state.record.assignment.intent_id)) for key, state in found]
+    return [key for key, canary in kinds if canary == kinds[0][1]]

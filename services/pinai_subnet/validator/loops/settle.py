@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from pinai_subnet.ports.errors import Refused, Unreachable
 from pinai_subnet.ports.root_layer import ItemResult, OutOfFunds, RootLayer, SignedBatch
+from pinai_subnet.protocol.batches import BatchItem
+from pinai_subnet.protocol.canaries import is_canary
 from pinai_subnet.protocol.errors import WrongState
 from pinai_subnet.protocol.quorum import signer_bitmap
 from pinai_subnet.runtime.clock import Clock
@@ -29,6 +31,8 @@ _TAKE_OVER_SECONDS = 10.0
 """How long a follower waits for somebody's word on a final epoch before it asks RootLayer itself."""
 _STEP_SECONDS = 2.0
 """How much later each further member confirms when those before it are silent."""
+
+_DRY = ItemResult(ok=True, message="a canary: RootLayer never gets it", receipt_id="")
 
 
 class SettleEpochs:
@@ -75,6 +79,9 @@ class SettleEpochs:
             self._early.clear()
             self._paid()
             return False
+        if _is_dry(batch.items):
+            await self._record(batch, [_DRY] * len(batch.items))
+            return True
         await self._announce_sets(batch.epoch)
         results = await self._submit(batch)
         self._paid()
@@ -178,7 +185,9 @@ class SettleEpochs:
             return None, 0
         # A follower that steps in for a silent leader is not itself late.
         waiting = len(owed) if leading else sum(bool(epoch.claims) for epoch in owed)
-        return self._batch(ledger, owed[0]), waiting
+        # What costs nothing never waits for what RootLayer does not take yet.
+        first = next((epoch for epoch in owed if _is_dry(epoch.items)), owed[0])
+        return self._batch(ledger, first), waiting
 
     def _owes(self, ledger: Ledger, epoch: EpochState, *, leading: bool) -> bool:
         me, number = self._replica.validator_id, epoch.epoch
@@ -218,6 +227,11 @@ class SettleEpochs:
             items=epoch.items,
             items_hash=epoch.items_hash,
         )
+
+
+def _is_dry(items: Sequence[BatchItem]) -> bool:
+    """Say whether RootLayer has nothing to do with a batch: canaries are sealed in batches of their own."""
+    return all(is_canary(item.intent_id) for item in items)
 
 
 def _taken(results: Sequence[ItemSettlement]) -> tuple[bool, ...]:

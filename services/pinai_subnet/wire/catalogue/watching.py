@@ -4,6 +4,18 @@ from pinai_subnet.wire.catalogue.entry import Entry
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
+        code="SN-M025",
+        title="canaries and other work are kept apart",
+        cause="An agent bid on one of the matcher's canary intents, or called itself by the canary's reserved name.",
+        remedy="Give the agent another id than `canary`, and take `pinai.canary` out of its intent types.",
+    ),
+    Entry(
+        code="SN-M026",
+        title="an intent from outside calls itself a canary",
+        cause="RootLayer listed an intent with the reserved type or beginning of an id; it is not worked on.",
+        remedy="Its requester has to use another intent type than `pinai.canary`, and a random intent id.",
+    ),
+    Entry(
         code="SN-N420",
         title="the validators have no leader",
         cause="Fewer validators than a majority are ready, or an election is under way at this moment.",
