@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help fuzz setup lock proto format check build image image-report compose-files test test-containers demo up \
+.PHONY: help fuzz setup lock docs proto format check build image image-report compose-files test test-containers demo up \
   down status bench bench-deps bounds chaos simulate clean
 
 help: ## this list
@@ -21,6 +21,9 @@ lock: ## resolve dependencies again and rewrite requirements.lock
 	  --no-emit-index-url --no-header -q -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --constraints requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -q -o requirements-build.lock
+
+docs: $(READY) ## write the pages that are made from the code
+	$(BIN)/subnetctl explain --page >deployment/ERRORS.md
 
 proto: $(READY) ## regenerate the committed protobuf code
 	@scripts/generate-proto

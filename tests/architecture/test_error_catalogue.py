@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pinai_subnet.wire.catalogue import CATALOGUE
 from pinai_subnet.wire.catalogue import config as _first_area
+from pinai_subnet.wire.catalogue.page import page
 
 SOURCES = Path(_first_area.__file__).parents[2]
 CODE = re.compile(r"SN-[A-Z]\d{3}")
@@ -48,3 +49,10 @@ def test_no_code_is_listed_twice() -> None:
     for file in sorted((SOURCES / "wire/catalogue").glob("*.py")):
         listed += re.findall(r'code="(SN-[A-Z]\d{3})"', file.read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(set(listed))
+
+
+def test_the_page_of_codes_is_fresh_and_has_all_of_them() -> None:
+    """`make docs` writes it."""
+    text = (SOURCES.parents[1] / "deployment/ERRORS.md").read_text(encoding="utf-8")
+    assert text == page(CATALOGUE)
+    assert set(re.findall(r"^### (SN-[A-Z]\d{3}) ", text, re.M)) == set(CATALOGUE)

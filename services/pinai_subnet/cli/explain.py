@@ -1,11 +1,13 @@
 """`subnetctl explain CODE`: what an error code means and what to do, offline, from the catalogue."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.wire.catalogue import CATALOGUE
+from pinai_subnet.wire.catalogue.page import page
 
 UNKNOWN_CODE = 2
 
@@ -14,10 +16,16 @@ def explain(
     code: Annotated[
         str | None, typer.Argument(help="e.g. SN-C001; without it all codes are listed")
     ] = None,
+    as_page: Annotated[
+        bool, typer.Option("--page", help="print the whole catalogue as a Markdown page")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Explain an error code: cause and remedy."""
     screen = Screen(as_json=as_json)
+    if as_page:
+        sys.stdout.write(page(CATALOGUE))
+        return
     if code is None:
         rows = [
             {"code": entry.code, "title": entry.title} for _, entry in sorted(CATALOGUE.items())
