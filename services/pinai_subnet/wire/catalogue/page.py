@@ -16,9 +16,10 @@ _AREAS = {
 }
 _HEAD = """# Error codes
 
-Made from the catalogue by `make docs`; `subnetctl explain CODE` prints the same offline. Wherever something goes wrong its
-code is there: on stderr and in the log, in gRPC details and the trailing metadata `x-error-code`, and in HTTP problem
-details (RFC 9457), whose `type` is `urn:pinai:error:CODE`. Exit status 78 means: restarting without a change will not help.
+Made from the catalogue by `make docs`; `subnetctl explain CODE` prints the same offline. Wherever something goes wrong
+its code is there: on stderr and in the log, in gRPC details and the trailing metadata `x-error-code`, in HTTP problem
+details (RFC 9457), whose `type` is `urn:pinai:error:CODE`. Exit status 78 means: restarting without a
+change will not help.
 """
 
 
