@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "status.status",
     "demo": "demo.demo",
     "debug": "debug.debug",
+    "check": "check.check",
+    "doctor": "check.doctor",
     "explain": "explain.explain",
     "recover": "recover.recover",
     "agents": "members.agents",

@@ -60,4 +60,52 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Without the matcher no intent is given to an agent.",
         remedy="Start it, or do what its reason says: `subnetctl explain CODE`.",
     ),
+    Entry(
+        code="SN-N427",
+        title="RootLayer is slow",
+        cause="RootLayer took more than a second to answer, so intents are seen and batches are settled late.",
+        remedy="Look at its load and at the way to it; nothing is lost meanwhile.",
+    ),
+    Entry(
+        code="SN-N428",
+        title="two validators do not reach each other",
+        cause="At least one of the two says that it has no connection to the other.",
+        remedy="Open the raft port of both hosts for each other. Where one direction works, it is an inbound firewall.",
+    ),
+    Entry(
+        code="SN-N429",
+        title="validators run different versions",
+        cause="An upgrade is under way or was left half done; neighbouring versions work together.",
+        remedy="Finish it: upgrade the validators that `subnetctl status` shows with the older version.",
+    ),
+    Entry(
+        code="SN-H065",
+        title="a TLS certificate is not good, or not for long",
+        cause="It has expired or soon will, is for another name, or its authority is not trusted by this host.",
+        remedy="Put a new certificate on the endpoint that is named, or correct the name or the trusted authorities.",
+    ),
+    Entry(
+        code="SN-H066",
+        title="this host is short of something",
+        cause="Slow durable writes, little memory or few file descriptors slow a network down or stop it under load.",
+        remedy="Do what the suggestion beside the measured value says.",
+    ),
+    Entry(
+        code="SN-H067",
+        title="the doctor could not change something",
+        cause="A file or directory could not be changed, or the doctor's journal could not be read.",
+        remedy="Correct it by hand as the user who owns it, then run `subnetctl doctor` again.",
+    ),
+    Entry(
+        code="SN-H068",
+        title="the doctor has nothing to undo",
+        cause="There is no journal: nothing was changed, or it has been taken back already.",
+        remedy="There is nothing to do: `subnetctl doctor --fix` writes the journal when it changes something.",
+    ),
+    Entry(
+        code="SN-H069",
+        title="a note of a process that is gone",
+        cause="The process was killed or the host restarted; the note in the run directory stayed.",
+        remedy="`subnetctl doctor --fix` removes it, and so does the next start.",
+    ),
 )

@@ -1,0 +1,144 @@
+"""What only the others can tell: RootLayer and its certificate, clocks, who reaches whom, versions. Changes nothing."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from pinai_subnet.cli.session import Session
+from pinai_subnet.cli.status import look
+from pinai_subnet.insight.certificate import fetch, judged
+from pinai_subnet.insight.checks import Check, Verdict, graded
+from pinai_subnet.insight.clocks import FAIL_SECONDS
+from pinai_subnet.insight.network_status import MemberView, NetworkStatus
+
+_TIMEOUT_SECONDS = 5.0
+
+
+def network_checks(session: Session) -> Iterator[Check]:
+    """Check RootLayer, then every member that answers; those that do not are skipped, not failed."""
+    yield _root_layer(session)
+    endpoints = session.network.endpoints
+    if endpoints.rootlayer_tls:
+        yield judged("rootlayer", fetch(endpoints.rootlayer_grpc))
+    seen = look(session)
+    validators = [member for member in seen.validators if member.reachable]
+    if not validators:
+        yield Check(
+            category="peers", test="validators", verdict=Verdict.SKIP, measured="not started"
+        )
+        return
+    yield from _clocks(seen)
+    yield from peers(seen)
+    yield from _sameness(seen, validators)
+
+
+def skipped(reason: str) -> Check:
+    """Return the line that stands for all of them."""
+    return Check(category="network", test="all", verdict=Verdict.SKIP, measured=reason)
+
+
+def _root_layer(session: Session) -> Check:
+    """Ask RootLayer anything: who answers is there, and its Date says how far it is from this host's time."""
+    api = session.rootlayer
+    url = (api.base if "://" in api.base else f"http://{api.base}") + "/health"
+    begun = time.monotonic()
+    try:
+        answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        return Check(
+            category="chain",
+            test="rootlayer",
+            verdict=Verdict.FAIL,
+            measured=f"{api.base} does not answer: {type(error).__name__}",
+            suggestion="start it, or correct ROOTLAYER_HTTP and ROOTLAYER_GRPC",
+            code="SN-N401",
+        )
+    seconds = time.monotonic() - begun
+    verdict = graded(seconds, good=0.1, warn=1.0, fail=_TIMEOUT_SECONDS)
+    return Check(
+        category="chain",
+        test="rootlayer",
+        verdict=verdict,
+        measured=f"HTTP {answer.status_code} after {seconds * 1000:.0f} ms",
+        suggestion="settlement will be slow: look at its load" if verdict is Verdict.WARN else "",
+        code="SN-N427" if verdict is Verdict.WARN else "",
+    )
+
+
+def _clocks(seen: NetworkStatus) -> Iterator[Check]:
+    wrong = {finding.validator: finding for finding in seen.clocks}
+    for member in seen.validators:
+        if member.clock_offset_seconds is None:
+            continue
+        finding = wrong.get(member.id)
+        verdict = Verdict.OK
+        if finding is not None:
+            verdict = Verdict.FAIL if finding.verdict == "fail" else Verdict.WARN
+        yield Check(
+            category="time",
+            test=f"{member.id} clock offset",
+            verdict=verdict,
+            measured=f"{member.clock_offset_seconds * 1000:+.0f} ms (limit {FAIL_SECONDS:.0f} s)",
+            suggestion=finding.fix if finding else "",
+            code=finding.code if finding else "",
+        )
+
+
+def peers(seen: NetworkStatus) -> Iterator[Check]:
+    """Judge every pair from both sides: what works one way and fails the other is a firewall (operators row 8)."""
+    matrix = seen.peer_matrix()
+    names = list(matrix)
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            yield _pair(first, second, matrix[first][second], matrix[second][first])
+
+
+def _pair(first: str, second: str, there: bool | None, back: bool | None) -> Check:
+    if there is None or back is None:
+        silent = [name for name, told in ((first, there), (second, back)) if told is None]
+        told = f"{' and '.join(silent)} does not answer"
+        return Check(
+            category="peers", test=f"{first} ↔ {second}", verdict=Verdict.SKIP, measured=told
+        )
+    words = {True: "ok", False: "not connected"}
+    measured = f"{first} → {second} {words[there]}, {second} → {first} {words[back]}"
+    if there and back:
+        return Check(
+            category="peers", test=f"{first} ↔ {second}", verdict=Verdict.OK, measured=measured
+        )
+    if there or back:
+        host = first if there else second
+        suggestion = f"one direction only: an inbound firewall before {host}'s raft port, or NAT"
+    else:
+        suggestion = "neither reaches the other: open both raft ports, and see their logs"
+    return Check(
+        category="peers",
+        test=f"{first} ↔ {second}",
+        verdict=Verdict.FAIL,
+        measured=measured,
+        suggestion=suggestion,
+        code="SN-N428",
+    )
+
+
+def _sameness(seen: NetworkStatus, validators: list[MemberView]) -> Iterator[Check]:
+    versions = sorted({member.version for member in validators if member.version})
+    yield Check(
+        category="versions",
+        test="validators",
+        verdict=Verdict.OK if len(versions) <= 1 else Verdict.WARN,
+        measured=", ".join(versions),
+        suggestion="" if len(versions) <= 1 else "finish the upgrade: all should run one version",
+        code="" if len(versions) <= 1 else "SN-N429",
+    )
+    for difference in seen.differences:
+        held = "; ".join(f"{', '.join(h.validators)}: {h.value}" for h in difference.values)
+        yield Check(
+            category="versions",
+            test=f"shared {difference.field}",
+            verdict=Verdict.FAIL,
+            measured=held,
+            suggestion="give every validator the same network.yaml and policy_config.yaml",
+            code="SN-N424",
+        )
