@@ -121,7 +121,7 @@ def _sync_time(directory: Path) -> Check:
         verdict=verdict,
         measured=f"{p99:.1f} ms",
         suggestion="" if p99 <= 50 else "use a local SSD for the data directories",
-        code="SN-H101" if p99 > 50 else "",
+        code="SN-H066" if p99 > 50 else "",
     )
 
 
@@ -164,7 +164,7 @@ def _memory() -> Check:
         verdict=verdict,
         measured=f"{mib:.0f} MiB available",
         suggestion="a network of three validators takes about 1 GiB" if bad else "",
-        code="SN-H101" if bad else "",
+        code="SN-H066" if bad else "",
     )
 
 
@@ -187,5 +187,5 @@ def _descriptors() -> Check:
         verdict=verdict,
         measured=str(soft),
         suggestion="ulimit -n 65536 before starting" if bad else "",
-        code="SN-H101" if bad else "",
+        code="SN-H066" if bad else "",
     )

@@ -42,7 +42,7 @@ def wanted_mends(home: Home) -> list[Mend]:
 
 
 def mend(home: Home, steps: Sequence[Mend]) -> None:
-    """Write the journal, then do the steps; raise `StartupError` SN-H102 for the first that cannot be done."""
+    """Write the journal, then do the steps; raise `StartupError` SN-H067 for the first that cannot be done."""
     journal = json.dumps([asdict(step) for step in steps], indent=1).encode()
     write_private(home.root / JOURNAL, journal)
     for step in steps:
@@ -63,7 +63,7 @@ def undo(home: Home) -> list[Mend]:
     journal = home.root / JOURNAL
     if not journal.is_file():
         raise cannot_start(
-            "SN-H103",
+            "SN-H068",
             "there is nothing to undo",
             where=str(journal),
             fix="`subnetctl doctor --fix` writes this journal when it changes something",
@@ -137,7 +137,7 @@ def _stale(home: Home) -> Iterator[Mend]:
                 path=str(record),
                 reason=reason,
                 words="remove",
-                code="SN-H104",
+                code="SN-H069",
                 needed=False,
                 before=base64.b64encode(content).decode(),
             )
@@ -145,7 +145,7 @@ def _stale(home: Home) -> Iterator[Mend]:
 
 def _failed(path: str, error: Exception) -> Exception:
     return cannot_start(
-        "SN-H102",
+        "SN-H067",
         f"{path}: {error}",
         where=path,
         fix="correct it by hand as the user who owns it, then run `subnetctl doctor` again",

@@ -95,7 +95,7 @@ def test_doctor_fixes_modes_directories_and_notes_and_takes_them_back(
     home.env_file.chmod(0o600)
     capsys.readouterr()
     assert run(place, "doctor", "--undo") == CONFIGURATION
-    assert "SN-H103" in capsys.readouterr().err
+    assert "SN-H068" in capsys.readouterr().err
 
 
 def test_without_a_home_there_is_nothing_to_check(tmp_path: Path) -> None:
