@@ -60,7 +60,7 @@ test-containers: $(READY) ## build, pack, and test what is shipped on a containe
 	@[[ -x bin/subnetctl && -z "$$(git status --porcelain -- services config)" && \
 	  "$$(bin/subnetctl --version)" == *"$$(git rev-parse --short=12 HEAD)"* ]] || scripts/build
 	scripts/with-engine bash -c 'deployment/scripts/build-images.sh && scripts/image-report && \
-	  $(BIN)/pytest tests/containers -m containers -rP $(CONTAINER_TESTS)'
+	  $(BIN)/pytest tests/containers -m containers -rP --timeout 900 $(CONTAINER_TESTS)'
 
 demo: $(READY) ## the whole network on real processes, intents finalised, the leader killed once
 	$(BIN)/subnetctl demo

@@ -96,7 +96,7 @@ check_engine() {
   if ! command -v docker >/dev/null; then
     problem SN-H060 "Docker is not installed" "PATH" "install Docker: https://docs.docker.com/engine/install/"
   elif ! docker info >/dev/null 2>&1; then
-    if docker info 2>&1 | grep -qi "permission denied"; then
+    if [[ $(docker info 2>&1 || true) == *"permission denied"* ]]; then
       problem SN-H060 "$(id -un) may not use the container engine" "the engine's socket" \
         "sudo usermod -aG docker $(id -un), then log in again"
     else
@@ -337,12 +337,40 @@ restart() {
   done
 }
 
+down_times() { # service, begin and end of each validator's last time without a process, in seconds
+  local service container running began ended
+  for service in $(containers | grep '^validator-'); do
+    container=$(compose ps --all --quiet "$service")
+    read -r running began ended < <(docker inspect --format '{{.State.Running}} {{.State.StartedAt}} {{.State.FinishedAt}}' "$container")
+    [[ $ended != 0001-* ]] || continue
+    [[ $running == true ]] && began=$(date -d "$began" +%s) || began=$(date +%s)
+    echo "$service $(date -d "$ended" +%s) $began"
+  done
+}
+
+warn_of_overlaps() { # a restart of one while another is away leaves no majority: say so as long as the engine knows
+  local all service begin end other from to names
+  all=$(containers | grep -c '^validator-')
+  while read -r service begin end; do
+    names=()
+    while read -r other from to; do
+      ((from <= begin && begin < to)) && names+=("$other")
+    done <<<"$1"
+    ((${#names[@]} > (all - 1) / 2 && ${#names[@]} < all && begin > $(date +%s) - 86400)) || continue
+    printf '%s %s\n  where: %s\n  fix:   %s\n\n' SN-H080 \
+      "warning: ${names[*]} of $all validators were down at the same time: no majority, nothing was decided" \
+      "$(date -u -d "@$begin" +%Y-%m-%dT%H:%M:%SZ)" "restart one after the other: ./scripts/deploy.sh restart" >&2
+    return
+  done < <(sort -k2n <<<"$1")
+}
+
 status() {
   compose ps --all --format 'table {{.Service}}\t{{.State}}\t{{.Status}}'
   local service unready=0
   for service in $(containers); do
     ready "$service" || { say "$service is not ready"; unready=1; }
   done
+  warn_of_overlaps "$(down_times)"
   tool --network "${NETWORK_NAME:-subnet-network}" -- validators --home /deployment || unready=1
   remind_identity
   return "$unready"

@@ -12,6 +12,15 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 
 ROWS: dict[int, dict[str, tuple[str, ...]]] = {
+    1: {
+        "containers/test_image.py": (
+            "test_missing_variables_are_named_all_at_once_with_file_and_line",
+        ),
+        "containers/test_deployment.py": (
+            "test_without_keys_the_first_step_is_named",
+            "test_everything_wrong_in_keys_and_configuration_is_told_at_once",
+        ),
+    },
     5: {
         "integration/runtime/test_data_dir.py": (
             "test_the_same_directory_is_not_used_twice",
@@ -28,6 +37,11 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
     },
     6: {
         "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
+    },
+    7: {
+        "containers/test_deployment.py": (
+            "test_a_taken_port_is_named_with_its_holder_and_its_variable",
+        ),
     },
     8: {
         "unit/insight/test_peers.py": (
@@ -56,6 +70,9 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     10: {
+        "containers/test_harsh_host.py": (
+            "test_a_validator_on_a_full_disk_only_reads_and_goes_on_without_a_restart",
+        ),
         "unit/runtime/test_disk.py": (
             "test_less_free_than_the_wanted_part_is_warned_of_with_both_figures",
             "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of",
@@ -80,6 +97,53 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "e2e/test_full_disk.py": (
             "test_validators_on_a_full_disk_only_read_and_go_on_without_a_restart",
+        ),
+    },
+    11: {
+        "containers/test_deployment.py": (
+            "test_it_starts_proves_itself_restarts_and_keeps_everything",
+        ),
+        "containers/test_image.py": (
+            "test_data_that_cannot_be_written_is_refused_with_the_owner_it_needs",
+        ),
+    },
+    12: {
+        "containers/test_deployment.py": ("test_a_readable_env_file_is_refused",),
+    },
+    13: {
+        "containers/test_deployment.py": (
+            "test_a_variable_given_twice_is_refused_with_both_lines",
+            "test_quirks_of_env_files_mean_the_same_everywhere",
+        ),
+    },
+    14: {
+        "containers/test_image.py": ("test_a_misspelled_key_is_named_with_the_right_one",),
+        "containers/test_deployment.py": (
+            "test_everything_wrong_in_keys_and_configuration_is_told_at_once",
+        ),
+    },
+    15: {
+        "containers/test_image.py": (
+            "test_missing_variables_are_named_all_at_once_with_file_and_line",
+        ),
+        "containers/test_deployment.py": (
+            "test_an_unset_variable_of_the_configuration_is_named_with_file_and_line",
+        ),
+    },
+    16: {
+        "containers/test_deployment.py": ("test_a_distribution_for_another_processor_is_refused",),
+    },
+    17: {
+        "containers/test_deployment.py": (
+            "test_a_flipped_byte_is_refused_with_the_name_of_the_file",
+        ),
+        "containers/test_systemd.py": (
+            "test_binaries_come_out_of_a_distribution_without_an_engine",
+        ),
+    },
+    18: {
+        "containers/test_deployment.py": (
+            "test_an_engine_that_cannot_be_used_is_told_with_the_command_that_helps",
         ),
     },
     19: {
@@ -179,6 +243,11 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_all_members_found_at_once_a_majority_after_a_while_a_minority_never",
         ),
     },
+    30: {
+        "containers/test_deployment.py": (
+            "test_it_starts_proves_itself_restarts_and_keeps_everything",
+        ),
+    },
     32: {
         "integration/validator/test_life_of_a_report.py": (
             "test_without_funds_settlement_waits_says_so_and_goes_on_by_itself",
@@ -227,7 +296,14 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "fuzz/test_surfaces.py": ("test_random_bytes_are_refused_with_a_code_or_taken",),
     },
+    35: {
+        "containers/test_network.py": (
+            "test_a_health_probe_works_with_a_quarter_of_a_processor",
+            "test_every_container_becomes_healthy",
+        ),
+    },
     36: {
+        "containers/test_network.py": ("test_a_clean_clone_gives_the_network_of_the_contract",),
         "unit/runtime/test_log_volume.py": (
             "test_the_first_line_passes_and_a_count_follows_when_the_interval_is_over",
             "test_who_varies_a_field_meets_the_limit_of_the_event_and_memory_stays_bounded",
@@ -235,7 +311,20 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_a_process_keeps_so_many_files_of_such_a_size_and_loses_no_line",
         ),
     },
+    37: {
+        "containers/test_network.py": ("test_each_service_has_its_own_key_only",),
+        "containers/test_image.py": ("test_it_holds_no_secret",),
+    },
+    38: {
+        "containers/test_deployment.py": (
+            "test_a_second_operator_is_told_to_wait",
+            "test_it_starts_proves_itself_restarts_and_keeps_everything",
+        ),
+    },
     39: {
+        "containers/test_harsh_host.py": (
+            "test_a_proxy_of_the_engine_is_not_asked_for_what_is_inside",
+        ),
         "containers/test_deployment.py": (
             "test_an_overlapping_network_is_named_with_a_free_range",
         ),

@@ -3,15 +3,35 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.containers.deployment_kit import export, unpacked
+from tests.containers.figures import Figures
 from tests.containers.kit import IMAGE, ROOT, ContainerNetwork, docker
 
+FIGURES = pytest.StashKey[Figures]()
 INSIDE = (
     *("services", "config", "requirements-build.lock", "scripts/build", "scripts/image-base"),
     *("deployment/docker/Dockerfile", "deployment/docker/entrypoint.sh", "deployment/freeze"),
 )
 """What the image is made of."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = Figures()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show what was measured, as one table at the end."""
+    for line in config.stash[FIGURES].table():
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """Where tests put what they measure."""
+    return pytestconfig.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
@@ -29,16 +49,26 @@ def image() -> str:
 
 
 @pytest.fixture(scope="module")
-def network(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerNetwork]:
-    """A network in containers that is ready; its logs are shown when a test fails."""
-    running = ContainerNetwork(directory=tmp_path_factory.mktemp("network"))
+def network(
+    image: str, figures: Figures, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ContainerNetwork]:
+    """`docker compose up` in a clean clone, until all is ready; its logs are shown when a test fails."""
+    running = ContainerNetwork(directory=tmp_path_factory.mktemp("clone") / "repo", contract=True)
     try:
-        seconds = running.up()
-        print(f"start to ready: {seconds:.1f} s")
+        figures.add("start to ready, 9 containers", running.up(), "s")
         yield running
     finally:
         print(running.logs()[-6000:])
         running.remove()
+
+
+@pytest.fixture(scope="session")
+def distribution(image: str, figures: Figures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A distribution, exported and unpacked elsewhere; the tarball is beside it."""
+    place = tmp_path_factory.mktemp("distribution")
+    tarball = export(place, "--image", image)
+    figures.add("tarball of a distribution", tarball.stat().st_size / 1e6, "MB")
+    return unpacked(tarball, place)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,19 @@ def docker(*words: str, check: bool = True, **options: Any) -> subprocess.Comple
     return done
 
 
+def path_without_engine(place: Path, docker: str | None = None) -> str:
+    """Return a PATH with every program of this host but `docker`; with `docker`, a script, that one instead."""
+    place.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).iterdir() if Path(folder).is_dir() else ():
+            if not program.name.startswith("docker") and not (place / program.name).is_symlink():
+                (place / program.name).symlink_to(program)
+    if docker is not None:
+        (place / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+        (place / "docker").chmod(0o755)
+    return str(place)
+
+
 def run_image(*words: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run the image once, with as few rights as a service has."""
     return docker("run", *CONFINED, *options, IMAGE, *words, check=False)
@@ -77,12 +90,22 @@ class ContainerNetwork:
     directory: Path
     validators: int = 3
     kind: Kind = "development"
+    contract: bool = False
+    """A clean clone, with the names, ports and addresses of the contract with operators and no .env."""
     variables: dict[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: f"pinai-test-{random.randrange(10**6)}")  # noqa: S311
     requester: LocalSigner = field(default_factory=lambda: LocalSigner(new_private_key()))
 
     def __post_init__(self) -> None:
-        """Write the files, on free ports and a free range of addresses."""
+        """Write the files, on free ports and a free range of addresses, or clone them."""
+        self.ports: dict[str, str] = {}
+        self.prefix = "pinai" if self.contract else self.name
+        if self.contract:
+            clone = ["git", "clone", "--quiet", "--depth", "1", f"file://{ROOT}", self.directory]
+            subprocess.run(clone, check=True, timeout=60)
+            self._keep_ports(PortPlan.documented(self.validators))
+            self.variables |= {"PINAI_IMAGE": IMAGE}
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "docker-compose.yml").write_text(compose_text(self.kind, self.validators))
         config = self.directory / "config"
@@ -101,9 +124,12 @@ class ContainerNetwork:
         }
 
     def _take_ports(self) -> None:
-        free = PortPlan.free(self.validators).endpoints
-        self.variables |= {
-            f"{name}_PORT": endpoint.rpartition(":")[2] for name, endpoint in free.items()
+        self._keep_ports(PortPlan.free(self.validators))
+        self.variables |= self.ports
+
+    def _keep_ports(self, plan: PortPlan) -> None:
+        self.ports = {
+            f"{name}_PORT": endpoint.rpartition(":")[2] for name, endpoint in plan.endpoints.items()
         }
 
     def compose(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -123,11 +149,11 @@ class ContainerNetwork:
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
-        return f"{self.name}-{service}"
+        return f"{self.prefix}-{service}"
 
     def url(self, service: str) -> str:
         """Return where a service's HTTP is published."""
-        port = self.variables[service.upper().replace("-", "_") + "_HTTP_PORT"]
+        port = self.ports[service.upper().replace("-", "_") + "_HTTP_PORT"]
         return f"http://127.0.0.1:{port}"
 
     def up(self) -> float:
@@ -135,7 +161,7 @@ class ContainerNetwork:
         for _ in range(START_ATTEMPTS):
             begun = time.monotonic()
             done = self.compose("up", "--detach", check=False)
-            if "address already in use" not in done.stderr:
+            if self.contract or "address already in use" not in done.stderr:
                 break
             # Another process was quicker to take one of the ports that were free a moment ago.
             self.compose("down")

@@ -6,7 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.containers.figures import Figures
 from tests.containers.kit import CONFINED, IMAGE, ROOT, docker, run_image
+
+from pinai_subnet.cli.compose_file import container_ports
+from pinai_subnet.cli.home import is_secret
+from pinai_subnet.cli.initialise import new_variables
+from pinai_subnet.cli.ports import PortPlan
 
 LIMIT_MB = 80
 SECRET_FILE = re.compile(r"(\.env|.*\.(key|pem|p12|pfx|jks|keystore)|id_(rsa|ed25519).*|\.netrc)")
@@ -19,9 +25,9 @@ PUBLIC = {"cacert.pem", "roots.pem"}
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("image")]
 
 
-def test_it_is_small() -> None:
+def test_it_is_small(figures: Figures) -> None:
     size = int(docker("image", "inspect", "--format", "{{.Size}}", IMAGE).stdout) / 1e6
-    print(f"image: {size:.1f} MB uncompressed")
+    figures.add("image, uncompressed", size, "MB")
     assert size <= LIMIT_MB
 
 
@@ -128,6 +134,26 @@ def test_a_misspelled_key_is_named_with_the_right_one(tmp_path: Path) -> None:
     assert done.returncode == 78
     assert "did you mean bidding_window_seconds?" in done.stderr
     assert "/app/config/matcher.yaml:" in done.stderr
+
+
+def test_data_that_cannot_be_written_is_refused_with_the_owner_it_needs(tmp_path: Path) -> None:
+    """Row 11, where a container is started without deploy.sh: read-only, or of another user."""
+    mount = config(tmp_path)
+    variables = [
+        f"--env={name}={value}"
+        for name, value in new_variables(
+            3, 0, PortPlan(container_ports(3)), "0x" + "ab" * 32
+        ).items()
+        if not is_secret(name)
+    ]
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    for options in ((f"--volume={data}:/app/data:ro",), (f"--volume={data}:/app/data",)):
+        done = run_image("registry", options=(*mount, *variables, *options))
+        assert done.returncode == 78, done.stderr
+        assert "SN-H003" in done.stderr
+        assert "fix:" in done.stderr
+    assert list(data.iterdir()) == []
 
 
 def test_a_wrong_configuration_is_held_and_not_retried_hotly(tmp_path: Path) -> None:

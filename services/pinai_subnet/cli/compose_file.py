@@ -49,6 +49,8 @@ x-health: &health # a probe of 2 ms, not an interpreter; healthy means ready for
 x-facts: &facts # what every member may know; no secret is among them
   HOLD_SECONDS: 60 # how long a wrong configuration is shown before it is read again
   LOG_LEVEL: ${{LOG_LEVEL:-INFO}}
+  NO_PROXY: &direct localhost,127.0.0.1,{members},${{NO_PROXY:-}} # where the engine gives containers a proxy
+  no_proxy: *direct
 """
 
 _TAIL = """
@@ -81,7 +83,11 @@ def compose_text(kind: Kind, validators: int, here: Collection[str] | None = Non
         services = [service for service in services if service.name in here]
     only = "" if here is None else f" --services {','.join(one.name for one in services)}"
     text = _HEAD[kind] + _COMMON.format(
-        validators=validators, kind=kind, only=only, project=_PROJECTS[kind]
+        validators=validators,
+        kind=kind,
+        only=only,
+        project=_PROJECTS[kind],
+        members=",".join(service.name for service in services if service.ports),
     )
     if kind == "deployment":
         text += _facts(validators if here is None else 0)
@@ -144,7 +150,7 @@ def _block(kind: Kind, service: Service, *, alone: bool) -> str:
         + (f"    ports:\n{published}" if published else "")
         + "    healthcheck:\n"
         "      <<: *health\n"
-        f'      test: [CMD, timeout, "4", wget, -q, -O, /dev/null, "{probe}"]\n'
+        f'      test: [CMD, timeout, "4", wget, -q, -Y, off, -O, /dev/null, "{probe}"]\n'
         f"    mem_limit: {service.memory}\n"
         "    pids_limit: 512\n"
     )

@@ -191,6 +191,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Load it with install.sh of the distribution for this architecture, or build it from source.",
     ),
     Entry(
+        code="SN-H080",
+        title="too many validators were down at the same time",
+        cause="A validator was restarted or stopped while another one was away; without a majority nothing is decided.",
+        remedy="Restart one at a time with `deploy.sh restart`, which waits until each is ready; nothing was lost.",
+    ),
+    Entry(
         code="SN-H064",
         title="the distribution is not whole",
         cause="A file of the distribution is missing, or its content is not what its checksum says.",
