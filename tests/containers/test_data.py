@@ -84,7 +84,9 @@ def test_a_backup_is_saved_listed_verified_and_proven(deployment: Deployment) ->
     assert str(file) in done.stdout
     listed = ok(deployment.deploy("backup", "list")).stdout
     assert re.search(rf"{file.name} +\d+ +\d+ +\S+ +intact", listed)
-    assert re.search("signatures [23] of 2 needed ok", ok(deployment.deploy("backup", "verify", file)).stdout)
+    assert re.search(
+        "signatures [23] of 2 needed ok", ok(deployment.deploy("backup", "verify", file)).stdout
+    )
     done = ok(deployment.deploy("backup", "drill", file))
     print(done.stdout.strip())
     assert "drill passed after" in done.stdout

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
 """Command to its function in this package."""
 GROUPS: Mapping[str, str] = {
     "intent": "intents",
+    "agent": "agent",
     "validator": "validators",
     "keys": "keys",
     "config": "config",

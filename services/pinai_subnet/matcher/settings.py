@@ -98,6 +98,7 @@ class IntentsSection(Settings):
     outcome_wait_seconds: PositiveFloat = 3600.0
     keep_finished_seconds: NonNegativeFloat = 10.0
     retention_seconds: PositiveFloat = 604_800.0
+    retention_intents: PositiveInt = 200_000
 
 
 class RegistrySection(Settings):
