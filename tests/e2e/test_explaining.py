@@ -151,6 +151,26 @@ def test_an_agent_is_walked_through_and_reads_its_bids_and_earnings(
     assert "SN-N433" in subnetctl("agent", "bids", "nobody-at-all", *where(network)).stderr
 
 
+def test_recorded_auctions_are_held_again_under_another_strategy(
+    network: LocalTestNetwork, tmp_path: Path
+) -> None:
+    file = tmp_path / "auctions.json"
+    saved = subnetctl("recording", "save", file, "--json", *where(network))
+    assert saved.status == DONE, saved.stderr
+    assert saved.json["auctions"] >= 3
+    assert "SN-N434" in subnetctl("recording", "save", file, *where(network)).stderr
+    same = subnetctl(
+        "replay",
+        file,
+        "--strategy",
+        network.home.config / "policy_config.yaml",
+        "--json",
+        *where(network),
+    )
+    assert same.status == DONE, same.stderr
+    assert (same.json["auctions"], same.json["changed"]) == (saved.json["auctions"], 0)
+
+
 def test_a_story_without_the_matcher_is_told_and_says_so(network: LocalTestNetwork) -> None:
     intent_id = network.submit(payload=b"hole", deadline_seconds=60)
     network.wait_all([intent_id])

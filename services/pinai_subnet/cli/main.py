@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check.check",
     "doctor": "check.doctor",
     "explain": "explain.explain",
+    "replay": "replay.replay_recording",
     "recover": "recover.recover",
     "agents": "members.agents",
     "validators": "members.validators",
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
 GROUPS: Mapping[str, str] = {
     "intent": "intents",
     "agent": "agent",
+    "recording": "replay",
     "validator": "validators",
     "keys": "keys",
     "config": "config",

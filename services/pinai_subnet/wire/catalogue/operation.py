@@ -182,6 +182,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Name the agent's key file with --key-file, and check the agent's id with `subnetctl agents`.",
     ),
     Entry(
+        code="SN-N434",
+        title="The recording cannot be read or written",
+        cause="The file is not a recording of this form, cannot be opened, or exists already where a new one is made.",
+        remedy="Make one with `subnetctl recording save FILE`, under a name that does not exist yet.",
+    ),
+    Entry(
         code="SN-N408",
         title="the effect of a command was not seen in time",
         cause="The change was sent, but the running network does not show it yet.",
