@@ -159,17 +159,7 @@ async def assemble(given: Given) -> Parts:
     base = _base(given, links)
     resumed = await base.journal.resume()
     matcher = links.matcher = _matcher(given, links, base)
-    followup = links.followup = Followup(
-        matcher=matcher,
-        rules=given.rules,
-        board=base.board,
-        journal=base.journal,
-        agents=base.agents,
-        tasks=base.tasks,
-        assigner=base.assigner,
-        outbox=base.outbox,
-        metrics=given.metrics,
-    )
+    followup = links.followup = _followup(given, base, matcher)
     parts = Parts(
         matcher=matcher,
         followup=followup,
@@ -297,6 +287,20 @@ def _matcher(given: Given, links: _Links, base: _Base) -> Matcher:
         drop_tasks=links.drop_tasks,
         attendance=base.attendance,
         moves=base.moves,
+    )
+
+
+def _followup(given: Given, base: _Base, matcher: Matcher) -> Followup:
+    return Followup(
+        matcher=matcher,
+        rules=given.rules,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        tasks=base.tasks,
+        assigner=base.assigner,
+        outbox=base.outbox,
+        metrics=given.metrics,
     )
 
 

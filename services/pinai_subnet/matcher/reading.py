@@ -38,7 +38,7 @@ def ended(connection: sqlite3.Connection, *, limit: int, offset: int) -> tuple[i
     where = "WHERE final = 1 AND intent_type != ?"
     total = connection.execute(f"SELECT count(*) FROM intents {where}", (CANARY_TYPE,)).fetchone()[
         0
-    ]  # noqa: S608 - a constant
+    ]
     rows = connection.execute(
         f"SELECT intent_id FROM intents {where} ORDER BY finished_at_ms DESC LIMIT ? OFFSET ?",  # noqa: S608 - as above
         (CANARY_TYPE, limit, offset),
