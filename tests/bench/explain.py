@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ from pinai_subnet.insight.story_telling import tell
 from pinai_subnet.matcher import window as windows
 from pinai_subnet.matcher.assigner import Assigner
 from pinai_subnet.matcher.auction import AuctionRules, Candidate, Strategy, rank
-from pinai_subnet.matcher.case import AttemptState, Case, Round
+from pinai_subnet.matcher.case import Attempt, AttemptState, Case, Round
 from pinai_subnet.protocol.bids import Bid
-from pinai_subnet.protocol.ids import AgentId, BidId
+from pinai_subnet.protocol.ids import AgentId, AssignmentId, BidId, IntentId
 from pinai_subnet.runtime.health import Health
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.metrics import Metrics
@@ -43,27 +45,13 @@ PER_EPOCH = 100
 BATCH = 1000
 ASKED = 200
 LIMIT_SECONDS = 0.2
+ADDRESSES = [key(place + 1).address for place in range(3)]
 
 
 def settled(number: int) -> Case:
     """Return one intent that three agents bid on and one has finished."""
     value, at_ms = intent(), 1_700_000_000_000 + number * 10
-    bids = [
-        Bid(
-            bid_id=BidId("0x" + secrets.token_hex(32)),
-            intent_id=value.intent_id,
-            agent_id=AgentId(f"agent-{place}"),
-            agent_address=key(place + 1).address,
-            price=10 + place,
-            token="PIN",
-            settle_chain="",
-            submitted_at=at_ms // 1000,
-            received_at_ms=at_ms + place,
-            nonce=secrets.token_hex(16),
-            metadata={},
-        )
-        for place in range(3)
-    ]
+    bids = _bids(value.intent_id, at_ms)
     candidates = tuple(
         Candidate(
             bid_id=bid.bid_id,
@@ -91,12 +79,57 @@ def settled(number: int) -> Case:
         ranking=rank(candidates, RULES, value.intent_id),
         rounds=[Round(number=1, opened_at_ms=at_ms, closed_at_ms=at_ms + 500, early=True, bids=3)],
     )
-    assigner = Assigner(signer=key(1000), subnet_id=SUBNET, domain=DOMAIN)
-    attempt = assigner.draft(case, bids[0], now_seconds=(at_ms + 501) / 1000)
-    attempt.state = AttemptState.SETTLED
-    attempt.recorded_at_ms = at_ms + 510
-    case.attempts.append(attempt)
+    case.attempts.append(_attempt(case, bids[0]))
     return case
+
+
+def _attempt(case: Case, bid: Bid) -> Attempt:
+    """Return a settled assignment; all carry the signatures of one, for making them takes longer than all the rest."""
+    drafted = _signed()
+    assignment = replace(
+        drafted.record.assignment,
+        assignment_id=AssignmentId("0x" + secrets.token_hex(32)),
+        intent_id=case.intent.intent_id,
+        bid_id=bid.bid_id,
+        agent_address=bid.agent_address,
+    )
+    return Attempt(
+        record=replace(drafted.record, assignment=assignment, agent_id=bid.agent_id),
+        created_at_ms=case.seen_at_ms + 501,
+        recorded_at_ms=case.seen_at_ms + 510,
+        state=AttemptState.SETTLED,
+    )
+
+
+@cache
+def _signed() -> Attempt:
+    value = intent()
+    opened = windows.open_window(
+        now_ms=0, assign_by_ms=1, rules=windows.WindowRules(duration_ms=1, reopen_max_ms=1)
+    )
+    case = Case(intent=value, window=opened, seen_at_ms=0, assign_by_ms=1, deadline_ms=1000)
+    bid = _bids(value.intent_id, 0)[0]
+    assigner = Assigner(signer=key(1000), subnet_id=SUBNET, domain=DOMAIN)
+    return assigner.draft(case, bid, now_seconds=1.0)
+
+
+def _bids(intent_id: IntentId, at_ms: int) -> list[Bid]:
+    return [
+        Bid(
+            bid_id=BidId("0x" + secrets.token_hex(32)),
+            intent_id=intent_id,
+            agent_id=AgentId(f"agent-{place}"),
+            agent_address=ADDRESSES[place],
+            price=10 + place,
+            token="PIN",
+            settle_chain="",
+            submitted_at=at_ms // 1000,
+            received_at_ms=at_ms + place,
+            nonce=secrets.token_hex(16),
+            metadata={},
+        )
+        for place in range(3)
+    ]
 
 
 def judged(case: Case, epoch: int) -> dict[str, Any]:

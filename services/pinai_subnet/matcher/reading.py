@@ -35,12 +35,11 @@ def page(connection: sqlite3.Connection, listing: Listing) -> tuple[int, list[Ca
 
 def ended(connection: sqlite3.Connection, *, limit: int, offset: int) -> tuple[int, list[Case]]:
     """Return one page of ended intents, the last to end first, and how many there are in all."""
-    where = "WHERE final = 1 AND intent_type != ?"
-    total = connection.execute(f"SELECT count(*) FROM intents {where}", (CANARY_TYPE,)).fetchone()[
-        0
-    ]
+    count = "SELECT count(*) FROM intents WHERE final = 1 AND intent_type != ?"
+    total = connection.execute(count, (CANARY_TYPE,)).fetchone()[0]
     rows = connection.execute(
-        f"SELECT intent_id FROM intents {where} ORDER BY finished_at_ms DESC LIMIT ? OFFSET ?",  # noqa: S608 - as above
+        "SELECT intent_id FROM intents WHERE final = 1 AND intent_type != ?"
+        " ORDER BY finished_at_ms DESC LIMIT ? OFFSET ?",
         (CANARY_TYPE, limit, offset),
     ).fetchall()
     return total, _cases(connection, rows)
