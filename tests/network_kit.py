@@ -32,7 +32,10 @@ from pinai_subnet.cli.preflight import preflight
 from pinai_subnet.cli.requester import Order, deadline_in, signed_intent
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.cli.status import health
-from pinai_subnet.cli.story import collect, lines
+from pinai_subnet.insight.gathering import gather
+from pinai_subnet.insight.intent_story import IntentStory
+from pinai_subnet.insight.story_lines import lines
+from pinai_subnet.insight.story_telling import tell
 
 T = TypeVar("T")
 
@@ -389,7 +392,11 @@ class LocalTestNetwork:
 
     def story(self, intent_id: str) -> str:
         """Return the story of an intent, as `subnetctl intent explain` prints it."""
-        return "\n".join(lines(collect(self.session, intent_id)))
+        return "\n".join(lines(self.told(intent_id)))
+
+    def told(self, intent_id: str) -> IntentStory:
+        """Return the story of an intent, as values."""
+        return tell(gather(self.session.sources, intent_id))
 
     def matching(self, intent_id: str) -> dict[str, Any]:
         """Return what the matcher tells of an intent, empty where it does not know it."""
@@ -421,13 +428,11 @@ class LocalTestNetwork:
         seen: list[str] = []
 
         def told() -> bool:
-            stories = [collect(self.session, one) for one in ids]
+            gathered = [gather(self.session.sources, one) for one in ids]
             settled = all(
-                "SETTLED" in attempt["times_ms"]
-                for story in stories
-                for attempt in story["attempts"]
+                "SETTLED" in attempt["times_ms"] for one in gathered for attempt in one.attempts
             )
-            texts = ["\n".join(lines(story)) for story in stories]
+            texts = ["\n".join(lines(tell(one))) for one in gathered]
             same, seen[:] = texts == seen, texts
             time.sleep(QUIET_SECONDS)
             return settled and same

@@ -171,8 +171,15 @@ LIMITS: dict[str, tuple[str, ...]] = {
         _SMALL + "test_an_overflow_drops_the_queue_and_tells_everything_open",
         _LIMITS_M + "test_a_watcher_that_falls_behind_keeps_the_newest_events_of_its_queue",
     ),
+    "matcher/settings.py:retention_intents": (
+        "integration/matcher/test_asking.py::test_the_journal_keeps_the_newest_intents_only",
+    ),
     "matcher/settings.py:retention_seconds": (
         "integration/matcher/test_restart.py::test_ended_intents_leave_memory_but_not_the_record",
+    ),
+    "matcher/moves.py:KEPT": ("unit/matcher/test_moves.py::test_the_oldest_steps_are_forgotten",),
+    "matcher/bidding.py:MAX_DECLINES": (
+        "integration/matcher/test_declining.py::test_declines_are_bounded",
     ),
     "matcher/case.py:MAX_NOTES": (
         _LIMITS_M + "test_notes_of_a_story_are_bounded_and_the_newest_stay",
@@ -277,6 +284,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "insight/answers.py:Answer.status": (_ASKED,),
     "insight/answers.py:Answer.summary": (_ASKED,),
     "agent/bidder.py:_queue": ("agent/bidder.py:_QUEUED",),
+    "agent/bidder.py:_declines": ("agent/bidder.py:_QUEUED",),
     "agent/client.py:_handlers": (_CONFIGURED,),
     "agent/execution.py:_handlers": (_CONFIGURED,),
     "agent/journal.py:table tasks": (
@@ -346,6 +354,10 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "matcher/case.py:Attempt.delivered_at_ms": ("matcher/case.py:MAX_NOTES",),
     "matcher/case.py:Attempt.steps": ("matcher/case.py:MAX_NOTES",),
     "matcher/case.py:Case.bids": ("matcher/settings.py:max_bids_per_intent",),
+    "matcher/attendance.py:_agents": ("matcher/settings.py:max_agents",),
+    "matcher/moves.py:_kept": ("matcher/moves.py:KEPT",),
+    "matcher/case.py:Case.declined": ("matcher/bidding.py:MAX_DECLINES",),
+    "matcher/store.py:CaseState.declined": ("matcher/bidding.py:MAX_DECLINES",),
     "matcher/case.py:Case.excluded": ("matcher/settings.py:max_attempts",),
     "matcher/case.py:Case.ineligible": ("matcher/eligible.py:MAX_SURVEYED",),
     "matcher/case.py:Case.rounds": ("matcher/case.py:MAX_NOTES",),
@@ -380,9 +392,15 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "matcher/store.py:CaseState.ineligible": ("matcher/eligible.py:MAX_SURVEYED",),
     "matcher/store.py:CaseState.rounds": ("matcher/case.py:MAX_NOTES",),
     "matcher/store.py:CaseState.refused": ("matcher/case.py:MAX_NOTES",),
-    "matcher/store.py:table intents": ("matcher/settings.py:retention_seconds",),
-    "matcher/store.py:table bids": ("matcher/settings.py:retention_seconds",),
-    "matcher/store.py:table attempts": ("matcher/settings.py:retention_seconds",),
+    "matcher/store.py:table intents": ("matcher/settings.py:retention_intents",),
+    "matcher/store.py:table bids": (
+        "matcher/settings.py:retention_intents",
+        "matcher/settings.py:max_bids_per_intent",
+    ),
+    "matcher/store.py:table attempts": (
+        "matcher/settings.py:retention_intents",
+        "matcher/settings.py:max_attempts",
+    ),
     "matcher/store.py:table agents": ("matcher/settings.py:retention_seconds",),
     "matcher/store.py:table outbox": (
         "matcher/settings.py:max_intents",

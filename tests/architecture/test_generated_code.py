@@ -24,7 +24,7 @@ PACKAGES = {
         report service validation validator""",
     ),
     "rootlayer": ("rootlayer.v1", "assignment error_reason intent service validation"),
-    "pinai": ("pinai.internal.v1", "ledger"),
+    "pinai": ("pinai.internal.v1", "bidding ledger"),
 }
 FILES = [(folder, name) for folder, (_, names) in PACKAGES.items() for name in names.split()]
 
@@ -80,6 +80,8 @@ SERVICES = {
     "pinai/ledger": """pinai.internal.v1.LedgerService
         RecordAssignments RecordAssignmentsRequest RecordAssignmentsResponse
         StreamOutcomes StreamOutcomesRequest stream:Outcome""",
+    "pinai/bidding": """pinai.internal.v1.BiddingService
+        DeclineIntents DeclineIntentsRequest DeclineIntentsResponse""",
 }
 
 

@@ -127,14 +127,14 @@ def test_an_intent_is_submitted_listed_shown_explained_and_watched(
     )
     assert waited.status == DONE, waited.stderr
     intent_id = waited.json["intent_id"]
-    assert waited.json["intent"]["status"].endswith("COMPLETED")
+    assert waited.json["ending"]["status"] == "COMPLETED"
 
     quick = subnetctl("intent", "submit", "--type", "echo", "--file", "-", *where, stdin=b"hi")
     assert quick.status == DONE
     second = quick.json["intent_id"]
     watched = subnetctl("intent", "watch", second, *where)
     assert watched.status == DONE
-    assert watched.json["intent"]["status"].endswith("COMPLETED")
+    assert watched.json["ending"]["status"] == "COMPLETED"
 
     listed = subnetctl("intent", "list", *where)
     assert [row["intent_id"] for row in listed.json][:2] == [second, intent_id]
@@ -142,7 +142,7 @@ def test_an_intent_is_submitted_listed_shown_explained_and_watched(
     assert shown.json["intentType"] == "json-transform"
     told = subnetctl("intent", "explain", intent_id, "--home", network.home.root)
     assert told.status == DONE
-    for word in ("submitted", "window 1", "bid of", "rank", "verdict of", "sealed", "settled"):
+    for word in ("submitted", "window 1", "bid of", "rank", "verdict of", "sealed by", "settled"):
         assert word in told.stdout
 
 
@@ -163,7 +163,7 @@ def test_an_intent_that_nobody_takes_ends_with_a_failing_status(network: LocalTe
         stdin=b"x",
     )
     assert waited.status == FAILED
-    assert waited.json["intent"]["status"].endswith("EXPIRED")
+    assert waited.json["ending"]["status"] == "EXPIRED"
 
 
 @pytest.mark.parametrize("command", ["show", "explain"])

@@ -13,6 +13,7 @@ from pinai_subnet.agent.network import (
     Membership,
     Network,
     OutgoingBid,
+    OutgoingDecline,
     ReportReceipt,
     Validator,
 )
@@ -25,6 +26,7 @@ from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.grpc_server import channel_options
 from pinai_subnet.wire.authentication import signing_interceptors
 from pinai_subnet.wire.codec.reports import encode_report
+from pinai_subnet.wire.pb.pinai import bidding_pb2, bidding_pb2_grpc
 from pinai_subnet.wire.pb.subnet import (
     bid_pb2,
     matcher_pb2,
@@ -90,12 +92,13 @@ async def connect(
 
 
 class GrpcMatcher(Matcher):
-    """The matcher over `subnet.v1.MatcherService`."""
+    """The matcher over `subnet.v1.MatcherService`, and our own call for declining."""
 
     def __init__(self, channel: grpc.aio.Channel, *, options: AgentOptions, clock: Clock) -> None:
         """Speak for the agent of these options."""
         self._channel = channel
         self._stub: Any = matcher_service_pb2_grpc.MatcherServiceStub(channel)
+        self._own: Any = bidding_pb2_grpc.BiddingServiceStub(channel)
         self._options = options
         self._clock = clock
 
@@ -143,6 +146,19 @@ class GrpcMatcher(Matcher):
             BidAnswer(bid_id=bid.bid_id, accepted=ack.accepted, reason=ack.reason)
             for bid, ack in zip(bids, acks, strict=False)
         ]
+
+    async def decline(self, declines: Sequence[OutgoingDecline]) -> None:
+        """Tell the matcher; another release's, which does not know the call, answers `Refused`."""
+        request = bidding_pb2.DeclineIntentsRequest(
+            agent_id=self._options.agent_id,
+            declines=[
+                bidding_pb2.Decline(intent_id=one.intent_id, reason=one.reason) for one in declines
+            ],
+        )
+        await _answered(
+            self._own.DeclineIntents(request, timeout=self._options.rpc_seconds),
+            "matcher DeclineIntents",
+        )
 
     async def respond(self, task_id: str, *, accepted: bool, reason: str) -> bool:
         """Accept or decline a task."""

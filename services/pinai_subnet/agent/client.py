@@ -139,7 +139,7 @@ class Agent:
             options=self._options,
             matcher=network.matcher,
             bidding=self._bidding,
-            has_room=worker.has_room,
+            no_room=worker.no_room,
             metrics=self._metrics,
             clock=self._clock,
             chain_address=chain_address,
@@ -147,6 +147,7 @@ class Agent:
         stream = functools.partial(keep_open, metrics=self._metrics, clock=self._clock)
         work: dict[str, Coroutine[object, object, None]] = {
             "submit_bids": bidder.run(),
+            "tell_declines": bidder.tell_declines(),
             "watch_tasks": worker.watch(),
             "stream_tasks": stream(
                 name="tasks",

@@ -30,6 +30,14 @@ class OutgoingBid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingDecline:
+    """One intent that the agent does not bid on, and why."""
+
+    intent_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BidAnswer:
     """The matcher's in-band answer to one bid."""
 
@@ -66,6 +74,10 @@ class Matcher(Protocol):
 
     async def submit_bids(self, bids: Sequence[OutgoingBid]) -> Sequence[BidAnswer]:
         """Submit bids; one answer per bid, same order."""
+        ...
+
+    async def decline(self, declines: Sequence[OutgoingDecline]) -> None:
+        """Say that the agent does not bid, and why. A courtesy: what the matcher answers does not matter."""
         ...
 
     async def respond(self, task_id: str, *, accepted: bool, reason: str) -> bool:

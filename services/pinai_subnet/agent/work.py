@@ -29,6 +29,13 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoOffer:
+    """Why the agent does not bid; the requester reads it in the intent's story."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One assignment of this agent. Times are unix seconds; a `deadline` of 0 means none."""
 
@@ -79,6 +86,6 @@ class Handler(Protocol):
 class Bidding(Protocol):
     """Decides what to ask for an intent."""
 
-    async def price(self, intent: OpenIntent) -> Offer | None:
-        """Return the offer, None not to bid."""
+    async def price(self, intent: OpenIntent) -> Offer | NoOffer | None:
+        """Return the offer; `NoOffer` not to bid and to say why, None not to bid and say nothing."""
         ...

@@ -63,10 +63,14 @@ class Worker:
         """How many tasks are running or waiting for a place."""
         return len(self._held)
 
-    def has_room(self) -> bool:
-        """Say whether one more task would be accepted."""
-        room = self.held < self._options.capacity + self._options.backlog
-        return room and self._undelivered() < MAX_UNDELIVERED
+    def no_room(self) -> str:
+        """Return why one more task would not be accepted; empty where it would."""
+        places = self._options.capacity + self._options.backlog
+        if self.held >= places:
+            return f"capacity {self.held}/{places}"
+        if self._undelivered() >= MAX_UNDELIVERED:
+            return f"{self._undelivered()} reports wait for a validator"
+        return ""
 
     def know_closed(self, task_ids: tuple[str, ...]) -> None:
         """Remember tasks that an earlier run has done."""
@@ -140,7 +144,7 @@ class Worker:
             return f"SN-M501 no handler for intent type {task.intent_type!r}"
         if 0 < task.deadline <= self._clock.now():
             return "SN-M502 the deadline has passed"
-        if not self.has_room():
+        if self.no_room():
             return (
                 f"SN-M506 at capacity: {self.held} tasks are running or waiting,"
                 f" {self._undelivered()} reports wait for a validator"

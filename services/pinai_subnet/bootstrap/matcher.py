@@ -15,8 +15,8 @@ from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.matcher_canary import start_canary
 from pinai_subnet.bootstrap.version import VERSION
-from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
-from pinai_subnet.matcher.http_api import add_routes
+from pinai_subnet.matcher.assembly import Given, Parts, Ports, assemble, services
+from pinai_subnet.matcher.http_routes import add_http
 from pinai_subnet.matcher.http_summary import add_summary
 from pinai_subnet.matcher.loops import prune, sample
 from pinai_subnet.matcher.metrics import MatcherMetrics
@@ -38,8 +38,9 @@ from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.settings import SettingsLoader
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.auth_file import AuthFile, load_auth
-from pinai_subnet.wire.authentication import AuthenticationInterceptor, AuthMode
+from pinai_subnet.wire.authentication import AuthenticationInterceptor, AuthMode, RequestVerifier
 from pinai_subnet.wire.network_file import Network, load_network
+from pinai_subnet.wire.pb.pinai.bidding_pb2_grpc import add_BiddingServiceServicer_to_server
 from pinai_subnet.wire.pb.subnet.matcher_service_pb2_grpc import (
     add_MatcherServiceServicer_to_server,
 )
@@ -123,18 +124,21 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     verifier = configuration.auth.verifier(
         "matcher", subnet_id=parameters.subnet_id, clock=process.clock
     )
-    servicer = api(parts, given)
+    published, own = services(parts, given)
     grpc_server = GrpcServer(
         host=settings.listen.host,
         port=port_of(settings.listen.grpc_port, endpoints.matcher_grpc),
-        register=[lambda server: add_MatcherServiceServicer_to_server(servicer, server)],
+        register=[
+            lambda server: add_MatcherServiceServicer_to_server(published, server),
+            lambda server: add_BiddingServiceServicer_to_server(own, server),
+        ],
         error_mapper=grpc_status,
         interceptors=[AuthenticationInterceptor(verifier)],
         max_message_bytes=settings.limits.max_message_bytes,
     )
     await process.serve("grpc_server", grpc_server)
     http_server = HttpServer(
-        _application(process, parts, docs=settings.docs),
+        _application(process, parts, given, verifier, docs=settings.docs),
         host=settings.listen.host,
         port=port_of(settings.listen.http_port, endpoints.matcher_http),
     )
@@ -172,7 +176,9 @@ def _tell(configuration: Configuration, listening: Listening) -> None:
     )
 
 
-def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
+def _application(
+    process: Process, parts: Parts, given: Given, verifier: RequestVerifier, *, docs: bool
+) -> FastAPI:
     app = create_app(
         title="PinAI Subnet matcher",
         version=VERSION,
@@ -181,14 +187,7 @@ def _application(process: Process, parts: Parts, *, docs: bool) -> FastAPI:
         metrics=process.metrics,
         docs=docs,
     )
-    add_routes(
-        app,
-        matcher=parts.matcher,
-        board=parts.board,
-        journal=parts.journal,
-        agents=parts.agents,
-        tasks=parts.tasks,
-    )
+    add_http(app, parts, given, verifier)
     add_summary(app, statistics=parts.statistics, canary=parts.canary, version=VERSION)
     return app
 
@@ -267,6 +266,7 @@ def _start_loops(process: Process, parts: Parts, settings: MatcherSettings) -> N
             journal=parts.journal,
             matcher=parts.matcher,
             retention_seconds=settings.intents.retention_seconds,
+            keep=settings.intents.retention_intents,
         ),
     )
 

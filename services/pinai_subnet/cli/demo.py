@@ -22,8 +22,10 @@ from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.cli.status import health
-from pinai_subnet.cli.story import collect, lines
 from pinai_subnet.cli.verify import Item, published_batch, verify_batch
+from pinai_subnet.insight.gathering import gather
+from pinai_subnet.insight.story_lines import lines
+from pinai_subnet.insight.story_telling import tell
 from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 
 MARKER = ".subnetctl-demo"
@@ -118,7 +120,7 @@ def _submit(session: Session, kind: str, name: str, say: Say) -> str:
 def _finish(session: Session, ids: Sequence[str], say: Say) -> None:
     for intent_id in ids:
         status = wait_ended(session, intent_id, timeout_seconds=DEADLINE_SECONDS + 30)
-        for line in lines(collect(session, intent_id)):
+        for line in lines(tell(gather(session.sources, intent_id))):
             say("   " + line)
         if status != "COMPLETED":
             raise Refused("SN-N404", f"intent {intent_id} ended {status}, expected COMPLETED")
@@ -127,9 +129,9 @@ def _finish(session: Session, ids: Sequence[str], say: Say) -> None:
 def _verify(session: Session, ids: Sequence[str], say: Say) -> None:
     parameters = session.network.parameters
     members = {str(validator.address): str(validator.id) for validator in parameters.validators}
-    epochs = {attempt["epoch"] for one in ids for attempt in collect(session, one)["attempts"]} - {
-        None
-    }
+    epochs = {
+        attempt["epoch"] for one in ids for attempt in gather(session.sources, one).attempts
+    } - {None}
     settled: set[str] = set()
     for epoch in sorted(epochs):
         batch = published_batch(session.rootlayer.get(f"/api/v1/batches/{epoch}"))
@@ -161,8 +163,8 @@ def _verify(session: Session, ids: Sequence[str], say: Say) -> None:
 
 def _verify_result(session: Session, item: Item) -> None:
     """Compare the result that a validator hands out with the hash that everybody signed."""
-    story = collect(session, item.intent_id)
-    attempt = next(one for one in story["attempts"] if one["assignment_id"] == item.assignment_id)
+    attempts = gather(session.sources, item.intent_id).attempts
+    attempt = next(one for one in attempts if one["assignment_id"] == item.assignment_id)
     path = f"/api/v1/reports/{attempt['report']['report_id']}"
     report = _from_any_validator(session, path)["report"]
     if sha256(base64.b64decode(report["result_data"])).digest() != item.result_hash:

@@ -7,16 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from pinai_subnet.cli.canary import ENDED, submit, wait_ended
+from pinai_subnet.cli import intent_again, intent_watch
+from pinai_subnet.cli.canary import submit, wait_ended
 from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
-from pinai_subnet.cli.story import collect, lines, moments
+from pinai_subnet.insight.gathering import gather
+from pinai_subnet.insight.intent_story import document
+from pinai_subnet.insight.story_lines import lines
+from pinai_subnet.insight.story_telling import tell
 
 app = typer.Typer(no_args_is_help=True, help="Submit intents and see what became of them.")
+app.command("dry-run")(intent_again.dry_run)
+app.command("retry")(intent_again.retry)
+app.command("watch")(intent_watch.watch)
 
 UNFINISHED = 1
-WATCH_SECONDS = 0.3
 IntentId = Annotated[str, typer.Argument(help="bytes32 hex", show_default=False)]
 
 
@@ -52,8 +58,8 @@ def submit_intent(  # noqa: PLR0917 (one parameter per option)
         return
     screen.say(f"submitted {intent_id}")
     status = wait_ended(session, intent_id, timeout_seconds=deadline_seconds + 150)
-    story = collect(session, intent_id)
-    screen.result(story, "\n".join(lines(story)))
+    story = tell(gather(session.sources, intent_id))
+    screen.result(document(story), "\n".join(lines(story)))
     if status != "COMPLETED":
         raise typer.Exit(UNFINISHED)
 
@@ -101,36 +107,6 @@ def show(intent_id: IntentId, home: HomeOption = HOME, as_json: JsonOption = Fal
 
 @app.command("explain")
 def explain(intent_id: IntentId, home: HomeOption = HOME, as_json: JsonOption = False) -> None:
-    """Tell the whole story of an intent: bids, scores, assignment, report, verdicts, signatures, settlement."""
-    story = collect(open_session(home), intent_id)
-    Screen(as_json=as_json).result(story, "\n".join(lines(story)))
-
-
-@app.command("watch")
-def watch(
-    intent_id: IntentId,
-    timeout_seconds: Annotated[float, typer.Option(help="give up after this long")] = 600,
-    home: HomeOption = HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Follow an intent until it has ended, printing each moment as it becomes known."""
-    session = open_session(home)
-    screen = Screen(as_json=as_json)
-    shown = 0
-    deadline = time.monotonic() + timeout_seconds
-    status = ""
-    while time.monotonic() < deadline:
-        story = collect(session, intent_id)
-        happened = moments(story)
-        status = str((story["intent"] or {}).get("status", "")).removeprefix("INTENT_STATUS_")
-        for moment in happened[shown:] if not as_json else ():
-            screen.say(
-                f"{(moment.at_ms - happened[0].at_ms) / 1000:8.3f} s  {moment.what}   {moment.detail}"
-            )
-        shown = len(happened)
-        if status in ENDED:
-            screen.result(story, f"{intent_id} {status}")
-            break
-        time.sleep(WATCH_SECONDS)
-    if status != "COMPLETED":
-        raise typer.Exit(UNFINISHED)
+    """Tell the whole story of an intent: bids, scores, assignment, report, verdicts, settlement, what to do."""
+    story = tell(gather(open_session(home).sources, intent_id))
+    Screen(as_json=as_json).result(document(story), "\n".join(lines(story)))

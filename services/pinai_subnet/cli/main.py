@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check.check",
     "doctor": "check.doctor",
     "explain": "explain.explain",
+    "replay": "replay.replay_recording",
     "recover": "recover.recover",
     "agents": "members.agents",
     "validators": "members.validators",
@@ -32,6 +33,8 @@ COMMANDS: Mapping[str, str] = {
 """Command to its function in this package."""
 GROUPS: Mapping[str, str] = {
     "intent": "intents",
+    "agent": "agent",
+    "recording": "replay",
     "validator": "validators",
     "keys": "keys",
     "config": "config",

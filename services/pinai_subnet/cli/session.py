@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.cli.home import DEFAULT_HOME, Home
+from pinai_subnet.insight.gathering import Sources
 from pinai_subnet.insight.readers import JsonApi
 from pinai_subnet.protocol.quorum import required_signatures
 from pinai_subnet.runtime.errors import StartupError, cannot_start
@@ -49,6 +50,11 @@ class Session:
         return [
             JsonApi(name=v.id, base=v.http_endpoint) for v in self.network.parameters.validators
         ]
+
+    @property
+    def sources(self) -> Sources:
+        """Whom to ask for the story of an intent."""
+        return Sources(rootlayer=self.rootlayer, matcher=self.matcher, validators=self.validators())
 
     @property
     def required_signatures(self) -> int:

@@ -23,19 +23,23 @@ class JsonApi:
     """host:port, or a URL without trailing slash."""
     timeout_seconds: float = TIMEOUT_SECONDS
 
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    def get(
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """Return the JSON at a path."""
-        return self._call("GET", path, params=dict(parameters or {}))
+        return self._call("GET", path, params=dict(parameters or {}), headers=dict(headers or {}))
 
     def find(self, path: str) -> Any | None:
         """Return the JSON at a path, or None where the member answers 404."""
         return self._call("GET", path, missing_is_none=True)
 
-    def post(
-        self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
-    ) -> Any:
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Send a JSON body and return the JSON answer."""
-        return self._call("POST", path, json=dict(body), headers=dict(headers or {}))
+        return self._call("POST", path, json=dict(body))
 
     def _call(
         self, method: str, path: str, *, missing_is_none: bool = False, **options: Any

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from pinai_subnet.matcher.auction import Candidate
 from pinai_subnet.matcher.cooldown import CoolDown, CoolDownRules, failed, succeeded
 from pinai_subnet.matcher.eligibility import EligibilityRules, Subject, fit, judge
 from pinai_subnet.matcher.refusal import Refusal
@@ -18,8 +19,12 @@ from pinai_subnet.matcher.reputation import (
     score,
 )
 from pinai_subnet.ports.roster import Roster, RosterAgent
+from pinai_subnet.protocol.bids import Bid
 from pinai_subnet.protocol.canaries import CANARY_AGENT, CANARY_TYPE
 from pinai_subnet.protocol.ids import Address, AgentId
+
+MAX_TOKENS = 16
+"""How many currencies an agent's earnings are kept in."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class AgentState:
     silent_reports: int = 0
     """Reports without an answer to the task before: an agent that works but never calls RespondToTask."""
     seen_at_ms: int = 0
+    earned: tuple[tuple[str, str], ...] = ()
+    """Token and sum of the prices of settled bids; the sums are decimal texts because they may exceed 64 bits."""
 
     @property
     def answers_tasks(self) -> bool:
@@ -201,6 +208,18 @@ class Agents:
         """Return how well its capabilities fit the type."""
         return fit(self.entry(agent_id), intent_type, self.rules.eligibility)
 
+    def candidate(self, bid: Bid, intent_type: str, *, now_ms: int) -> Candidate:
+        """Return a bid with what is known of its agent, for the auction."""
+        return Candidate(
+            bid_id=bid.bid_id,
+            agent_id=bid.agent_id,
+            price=bid.price,
+            received_at_ms=bid.received_at_ms,
+            reputation=self.reputation(bid.agent_id, now_ms=now_ms),
+            capability=self.fit(bid.agent_id, intent_type),
+            latency_seconds=self.latency_seconds(bid.agent_id),
+        )
+
     def won(self, agent_id: AgentId, *, now_ms: int) -> None:
         """Count an assignment."""
         state = self.meet(agent_id, now_ms=now_ms)
@@ -230,6 +249,18 @@ class Agents:
             state.history, good=True, now_ms=now_ms, rules=self.rules.reputation
         )
         state.cooldown = succeeded()
+        self._changed(state)
+
+    def earned(self, agent_id: AgentId, *, token: str, price: int) -> None:
+        """Add the price of a settled bid to what the agent has earned."""
+        state = self._states.get(agent_id)
+        if state is None:
+            return
+        sums = dict(state.earned)
+        if token not in sums and len(sums) >= MAX_TOKENS:
+            return
+        sums[token] = str(int(sums.get(token, "0")) + price)
+        state.earned = tuple(sorted(sums.items()))
         self._changed(state)
 
     def did_badly(self, agent_id: AgentId, *, now_ms: int) -> None:

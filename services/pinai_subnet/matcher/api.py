@@ -13,6 +13,7 @@ from pinai_subnet.matcher.agents import Agents
 from pinai_subnet.matcher.answers import BidAck
 from pinai_subnet.matcher.batches import BatchAnswers
 from pinai_subnet.matcher.bid_events import BidEvent, BidEventType, BidStreams, Watcher
+from pinai_subnet.matcher.bidding import Bidding
 from pinai_subnet.matcher.board import Board
 from pinai_subnet.matcher.callers import Callers
 from pinai_subnet.matcher.case import Case
@@ -58,6 +59,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         tasks: Tasks,
         updates: IntentStreams,
         bid_streams: BidStreams,
+        bidding: Bidding,
         callers: Callers,
         max_batch_bids: int,
     ) -> None:
@@ -72,6 +74,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         self._tasks = tasks
         self._updates = updates
         self._bid_streams = bid_streams
+        self._bidding = bidding
         self._callers = callers
         self._max_batch_bids = max_batch_bids
         self._batches: BatchAnswers[matcher_pb2.SubmitBidBatchResponse] = BatchAnswers()
@@ -105,7 +108,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         acks: list[BidAck] = []
         for bid in request.bids:
             if acks and not acks[-1].accepted and not request.partial_ok:
-                acks.append(self._matcher.refusal(bid.bid_id, STOPPED))
+                acks.append(self._bidding.refusal(bid.bid_id, STOPPED))
             else:
                 acks.append(await self._submit(bid, signer))
         good = sum(ack.accepted for ack in acks)
@@ -206,7 +209,7 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         case = self._board.find(request.intent_id)
         current = case.current if case is not None else None
         if current is None:
-            return _encode_ack(self._matcher.refusal(request.winning_bid_id, UNKNOWN_INTENT))
+            return _encode_ack(self._bidding.refusal(request.winning_bid_id, UNKNOWN_INTENT))
         same = current.bid_id == request.winning_bid_id
         return bid_pb2.BidSubmissionAck(
             bid_id=request.winning_bid_id,
@@ -263,8 +266,8 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
         try:
             bid = self._decode(message, signer)
         except InvalidInput as exc:
-            return self._matcher.refusal(message.bid_id, Refusal(exc.code, exc.message))
-        return await self._matcher.submit_bid(bid, signer)
+            return self._bidding.refusal(message.bid_id, Refusal(exc.code, exc.message))
+        return await self._bidding.submit(bid, signer)
 
     def _decode(self, message: bid_pb2.Bid, signer: Address | None) -> Bid:
         known = signer or self._agents.address_of(AgentId(message.agent_id))

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pinai_subnet.matcher.agents import AgentRules, Agents
 from pinai_subnet.matcher.api import MatcherApi
 from pinai_subnet.matcher.assigner import Assigner
+from pinai_subnet.matcher.attendance import Attendance
 from pinai_subnet.matcher.bid_events import BidStreams
+from pinai_subnet.matcher.bidding import Bidding
 from pinai_subnet.matcher.board import Board
 from pinai_subnet.matcher.callers import Callers
 from pinai_subnet.matcher.canary import Canary
 from pinai_subnet.matcher.case import Case
 from pinai_subnet.matcher.eligible import EligibleAgents
 from pinai_subnet.matcher.followup import Followup
+from pinai_subnet.matcher.internal_api import BiddingServicer
 from pinai_subnet.matcher.journal import Journal, Resumed
 from pinai_subnet.matcher.loops import IntentWatch, OutcomeWatch, TimerWatch
 from pinai_subnet.matcher.metrics import MatcherMetrics
+from pinai_subnet.matcher.moves import Moves
 from pinai_subnet.matcher.outbox import Outbox
 from pinai_subnet.matcher.recorder import Recorder
 from pinai_subnet.matcher.roster_watch import RosterWatch
@@ -55,9 +59,13 @@ class Parts:
 
     matcher: Matcher
     followup: Followup
+    bidding: Bidding
     board: Board
     journal: Journal
     agents: Agents
+    eligible: EligibleAgents
+    attendance: Attendance
+    moves: Moves
     tasks: Tasks
     updates: IntentStreams
     bid_streams: BidStreams
@@ -76,6 +84,7 @@ class Parts:
         self.updates.end_all()
         self.tasks.end_all()
         self.bid_streams.end_all()
+        self.moves.end()
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
@@ -84,6 +93,7 @@ class Parts:
         self.metrics.streams.set(len(self.tasks.connected_ids()), kind="tasks")
         self.metrics.outbox.set(len(self.outbox))
         self.metrics.recording.set(len(self.recorder))
+        self.metrics.silent.set(len(self.attendance.silent()))
 
 
 class _Links:
@@ -130,6 +140,9 @@ class _Base:
     board: Board
     journal: Journal
     agents: Agents
+    eligible: EligibleAgents
+    attendance: Attendance
+    moves: Moves
     tasks: Tasks
     updates: IntentStreams
     bid_streams: BidStreams
@@ -146,23 +159,17 @@ async def assemble(given: Given) -> Parts:
     base = _base(given, links)
     resumed = await base.journal.resume()
     matcher = links.matcher = _matcher(given, links, base)
-    followup = links.followup = Followup(
-        matcher=matcher,
-        rules=given.rules,
-        board=base.board,
-        journal=base.journal,
-        agents=base.agents,
-        tasks=base.tasks,
-        assigner=base.assigner,
-        outbox=base.outbox,
-        metrics=given.metrics,
-    )
+    followup = links.followup = _followup(given, base, matcher)
     parts = Parts(
         matcher=matcher,
         followup=followup,
+        bidding=_bidding(given, base, matcher),
         board=base.board,
         journal=base.journal,
         agents=base.agents,
+        eligible=base.eligible,
+        attendance=base.attendance,
+        moves=base.moves,
         tasks=base.tasks,
         updates=base.updates,
         bid_streams=base.bid_streams,
@@ -203,23 +210,33 @@ def _base(given: Given, links: _Links) -> _Base:
     ports, settings = given.ports, given.settings
     journal = Journal(ports.database)
     tasks = Tasks(changed=links.rearm)
+    agents = Agents(
+        roster=ports.roster,
+        rules=given.agent_rules,
+        busy=tasks.busy,
+        connected=tasks.connected,
+        changed=journal.agent,
+        canary_address=ports.signer.address,
+    )
+    updates = IntentStreams(
+        open_intents=links.open_updates,
+        queue_size=settings.limits.stream_queue,
+        on_overflow=given.metrics.resyncs.add,
+    )
     return _Base(
         board=Board(),
         journal=journal,
-        agents=Agents(
-            roster=ports.roster,
-            rules=given.agent_rules,
-            busy=tasks.busy,
-            connected=tasks.connected,
-            changed=journal.agent,
-            canary_address=ports.signer.address,
+        agents=agents,
+        eligible=EligibleAgents(
+            agents=agents,
+            tasks=tasks,
+            updates=updates,
+            waits_for_registered=given.rules.early_close_waits_for_registered,
         ),
+        attendance=Attendance(max_agents=settings.limits.max_agents),
+        moves=Moves(first=int(ports.clock.now() * 1000)),
         tasks=tasks,
-        updates=IntentStreams(
-            open_intents=links.open_updates,
-            queue_size=settings.limits.stream_queue,
-            on_overflow=given.metrics.resyncs.add,
-        ),
+        updates=updates,
         bid_streams=BidStreams(queue_size=settings.limits.stream_queue),
         recorder=Recorder(
             ledger=ports.ledger,
@@ -252,12 +269,6 @@ def _base(given: Given, links: _Links) -> _Base:
 
 
 def _matcher(given: Given, links: _Links, base: _Base) -> Matcher:
-    eligible = EligibleAgents(
-        agents=base.agents,
-        tasks=base.tasks,
-        updates=base.updates,
-        waits_for_registered=given.rules.early_close_waits_for_registered,
-    )
     return Matcher(
         subnet_id=given.parameters.subnet_id,
         rules=given.rules,
@@ -265,7 +276,7 @@ def _matcher(given: Given, links: _Links, base: _Base) -> Matcher:
         board=base.board,
         journal=base.journal,
         agents=base.agents,
-        eligible=eligible,
+        eligible=base.eligible,
         updates=base.updates,
         bid_streams=base.bid_streams,
         assigner=base.assigner,
@@ -274,14 +285,48 @@ def _matcher(given: Given, links: _Links, base: _Base) -> Matcher:
         metrics=given.metrics,
         timers_changed=base.timers_changed,
         drop_tasks=links.drop_tasks,
+        attendance=base.attendance,
+        moves=base.moves,
+    )
+
+
+def _followup(given: Given, base: _Base, matcher: Matcher) -> Followup:
+    return Followup(
+        matcher=matcher,
+        rules=given.rules,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        tasks=base.tasks,
+        assigner=base.assigner,
+        outbox=base.outbox,
+        metrics=given.metrics,
+    )
+
+
+def _bidding(given: Given, base: _Base, matcher: Matcher) -> Bidding:
+    return Bidding(
+        matcher=matcher,
+        rules=given.rules,
+        board=base.board,
+        journal=base.journal,
+        agents=base.agents,
+        attendance=base.attendance,
+        bid_streams=base.bid_streams,
+        metrics=given.metrics,
         look_up=base.roster_watch.look_up,
     )
 
 
-def api(parts: Parts, given: Given) -> MatcherApi:
-    """Return the gRPC service over these parts."""
+def services(parts: Parts, given: Given) -> tuple[MatcherApi, BiddingServicer]:
+    """Return the gRPC services over these parts; they share the limits of their callers."""
     limits = given.settings.limits
-    return MatcherApi(
+    callers = Callers(
+        calls_per_second=limits.calls_per_second,
+        burst=limits.burst,
+        max_streams=limits.max_streams,
+    )
+    published = MatcherApi(
         parameters=given.parameters,
         clock=given.ports.clock,
         matcher=parts.matcher,
@@ -292,13 +337,12 @@ def api(parts: Parts, given: Given) -> MatcherApi:
         tasks=parts.tasks,
         updates=parts.updates,
         bid_streams=parts.bid_streams,
-        callers=Callers(
-            calls_per_second=limits.calls_per_second,
-            burst=limits.burst,
-            max_streams=limits.max_streams,
-        ),
+        bidding=parts.bidding,
+        callers=callers,
         max_batch_bids=given.settings.bids.max_batch_bids,
     )
+    own = BiddingServicer(bidding=parts.bidding, callers=callers, clock=given.ports.clock)
+    return published, own
 
 
 def _resume(parts: Parts, resumed: Resumed) -> None:

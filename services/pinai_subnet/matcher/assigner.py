@@ -12,7 +12,7 @@ from pinai_subnet.protocol.assignments import (
     record_digest,
 )
 from pinai_subnet.protocol.bids import Bid
-from pinai_subnet.protocol.digests import ChainDomain, assignment_digest
+from pinai_subnet.protocol.digests import ChainDomain, assignment_digest, params_hash
 from pinai_subnet.protocol.ids import AssignmentId, SubnetId
 
 
@@ -45,7 +45,8 @@ class Assigner:
             assigned_at=int(now_seconds),
             deadline=case.deadline_ms // 1000,
             attempt=len(case.attempts) + 1,
-            intent_params_hash=case.intent.params_hash,
+            # What the agent is given: it never sees the metadata, so it cannot hash that.
+            intent_params_hash=params_hash(case.intent.intent_raw, b""),
             record_signature=b"",
         )
         signature = self._signer.sign(record_digest(record, subnet_id=self._subnet_id))

@@ -67,6 +67,13 @@ class BidStreams:
         if not watchers:
             self._watchers.pop(watcher.intent_id, None)
 
+    def tell_of(
+        self, bid: Bid, kind: BidEventType, status: BidStatus, *, now_ms: int, sealed: bool
+    ) -> None:
+        """Tell what happened to a bid; never waits."""
+        event = BidEvent(type=kind, bid=bid, status=status, timestamp=now_ms // 1000)
+        self.publish(event, sealed=sealed)
+
     def publish(self, event: BidEvent, *, sealed: bool) -> None:
         """Tell those who may hear it; never waits."""
         for watcher in self._watchers.get(event.bid.intent_id, ()):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from pinai_subnet.matcher.auction import Scored
+from pinai_subnet.matcher.auction import AuctionRules, Candidate, Scored
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.window import Window
+from pinai_subnet.matcher.wishes import NONE, Wishes
 from pinai_subnet.protocol.assignments import AssignmentRecord
 from pinai_subnet.protocol.bids import Bid, BidStatus
 from pinai_subnet.protocol.canaries import is_canary
@@ -114,6 +115,15 @@ class RefusedBid:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    """An agent's word that it does not bid in one window."""
+
+    round: int
+    at_ms: int
+    reason: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Case:
     """One intent at this matcher. `bids` holds the standing bid of each agent."""
@@ -128,6 +138,12 @@ class Case:
     bids: dict[AgentId, Bid] = field(default_factory=dict)
     excluded: dict[AgentId, Refusal] = field(default_factory=dict)
     """Agents whose assignment of this intent failed: their bids count no more (known defect L9)."""
+    declined: dict[AgentId, Decline] = field(default_factory=dict)
+    wishes: Wishes = NONE
+    candidates: tuple[Candidate, ...] = ()
+    """What the last ranking was made from."""
+    auction: AuctionRules | None = None
+    """The rules of the last ranking; None before it, and for intents of releases that did not keep them."""
     ranking: tuple[Scored, ...] = ()
     eligible: tuple[str, ...] = ()
     ineligible: dict[str, Refusal] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from pinai_subnet.matcher.case import Case
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.tasks import Tasks
 from pinai_subnet.matcher.updates import IntentStreams
+from pinai_subnet.matcher.wishes import NONE, Wishes
 from pinai_subnet.protocol.canaries import CANARY_AGENT, CANARY_TYPE
 from pinai_subnet.protocol.ids import AgentId
 
@@ -35,7 +36,7 @@ class EligibleAgents:
         self._surveys: dict[str, tuple[int, tuple[str, ...], dict[str, Refusal]]] = {}
 
     def all_have_bid(self, case: Case, *, now_ms: int) -> bool:
-        """Say whether somebody is awaited and everybody awaited has bid."""
+        """Say whether somebody is awaited and everybody awaited has bid; who has declined is not awaited."""
         awaited = False
         intent_type = case.intent.intent_type
         for agent_id in self._candidates():
@@ -48,6 +49,11 @@ class EligibleAgents:
             if agent_id in case.excluded or not self._listens(agent_id, intent_type):
                 continue
             if self._agents.judge(agent_id, intent_type, now_ms=now_ms) is not None:
+                continue
+            if case.wishes.refusal(agent_id, self._agents.address_of(agent_id)) is not None:
+                continue
+            word = case.declined.get(agent_id)
+            if word is not None and word.round == case.window.round:
                 continue
             if not has_bid:
                 return False
@@ -77,6 +83,23 @@ class EligibleAgents:
             self._surveys.clear()
         self._surveys[intent_type] = (now_ms, tuple(sorted(may)), may_not)
         return tuple(sorted(may)), may_not
+
+    def survey_for(self, case: Case, *, now_ms: int) -> tuple[tuple[str, ...], dict[str, Refusal]]:
+        """Return the survey of an intent's type, with the requester's wishes on top of it."""
+        return self.wished(case.wishes, *self.survey(case.intent.intent_type, now_ms=now_ms))
+
+    def wished(
+        self, wishes: Wishes, may: tuple[str, ...], may_not: dict[str, Refusal]
+    ) -> tuple[tuple[str, ...], dict[str, Refusal]]:
+        """Return a survey with the requester's wishes on top of it."""
+        if wishes == NONE:
+            return may, may_not
+        unwanted = {
+            agent_id: refusal
+            for agent_id in may
+            if (refusal := wishes.refusal(agent_id, self._agents.address_of(AgentId(agent_id))))
+        }
+        return tuple(agent_id for agent_id in may if agent_id not in unwanted), may_not | unwanted
 
     def _candidates(self) -> Iterator[AgentId]:
         yield from self._tasks.connected_ids()

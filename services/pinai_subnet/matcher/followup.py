@@ -326,6 +326,9 @@ class Followup:
         attempt.ended_at_ms = self._matcher.now_ms()
         self._journal.attempt(attempt)
         self._agents.did_well(attempt.agent_id, now_ms=attempt.ended_at_ms)
+        bid = case.bids.get(attempt.agent_id)
+        if bid is not None and bid.bid_id == attempt.bid_id and not case.canary:
+            self._agents.earned(attempt.agent_id, token=bid.token, price=bid.price)
         self._matcher.complete(case)
 
     def _settlement_refused(self, task: Task, outcome: Outcome) -> None:

@@ -1,12 +1,15 @@
 """The matcher's HTTP face: intents with their whole story, and the agents it has met. Reads only."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from pinai_subnet.matcher.agents import Agents
+from pinai_subnet.matcher.agents import Agents, AgentState
+from pinai_subnet.matcher.attendance import Attendance
 from pinai_subnet.matcher.board import Board
-from pinai_subnet.matcher.journal import Journal, Listing
+from pinai_subnet.matcher.journal import Journal
+from pinai_subnet.matcher.reading import Listing
 from pinai_subnet.matcher.service import Matcher
 from pinai_subnet.matcher.story import agent_view, story, summary
 from pinai_subnet.matcher.tasks import Tasks
@@ -19,7 +22,14 @@ MAX_PAGE = 200
 
 
 def add_routes(
-    app: FastAPI, *, matcher: Matcher, board: Board, journal: Journal, agents: Agents, tasks: Tasks
+    app: FastAPI,
+    *,
+    matcher: Matcher,
+    board: Board,
+    journal: Journal,
+    agents: Agents,
+    tasks: Tasks,
+    attendance: Attendance,
 ) -> None:
     """Add the three routes."""
 
@@ -55,19 +65,32 @@ def add_routes(
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> dict[str, Any]:
         """List the agents that called this matcher, by id."""
-        now_ms = matcher.now_ms()
         met = (state for state in agents if state.agent_id != CANARY_AGENT)
         states = sorted(met, key=lambda state: state.agent_id)
         return {
-            "agents": [
-                agent_view(state, agents=agents, tasks=tasks, now_ms=now_ms)
-                for state in states[offset : offset + limit]
-            ],
+            "agents": [one(state) for state in states[offset : offset + limit]],
             "total": len(states),
+            "silent": attendance.silent(),
             "limit": limit,
             "offset": offset,
         }
 
+    one = _viewer(matcher, agents, tasks, attendance)
     app.add_api_route("/api/v1/intents", list_intents, methods=["GET"])
     app.add_api_route("/api/v1/intents/{intent_id}", get_intent, methods=["GET"])
     app.add_api_route("/api/v1/agents", list_agents, methods=["GET"])
+
+
+def _viewer(
+    matcher: Matcher, agents: Agents, tasks: Tasks, attendance: Attendance
+) -> Callable[[AgentState], dict[str, Any]]:
+    def view(state: AgentState) -> dict[str, Any]:
+        return agent_view(
+            state,
+            agents=agents,
+            tasks=tasks,
+            attended=attendance.get(state.agent_id),
+            now_ms=matcher.now_ms(),
+        )
+
+    return view

@@ -9,12 +9,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pinai_subnet.matcher import store
+from pinai_subnet.matcher import reading, store
 from pinai_subnet.matcher.agents import AgentState
 from pinai_subnet.matcher.case import Attempt, Case
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.bids import Bid
-from pinai_subnet.protocol.canaries import CANARY_TYPE
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, IntentId
 from pinai_subnet.runtime.errors import NoRoom
 from pinai_subnet.runtime.logs import get_logger
@@ -36,16 +35,6 @@ class Resumed:
     agents: Sequence[AgentState]
     outbox: Sequence[tuple[int, Assignment]]
     cursor: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """Which stored intents to list; empty texts match everything."""
-
-    phase: str = ""
-    intent_type: str = ""
-    limit: int = 50
-    offset: int = 0
 
 
 @dataclass(slots=True)
@@ -223,17 +212,29 @@ class Journal:
         """Read one intent, also an ended one."""
         return await self._database.read(lambda connection: store.read_case(connection, intent_id))
 
-    async def listing(self, listing: Listing) -> tuple[int, list[Case]]:
+    async def listing(self, listing: reading.Listing) -> tuple[int, list[Case]]:
         """Read one page of intents, newest first, and how many there are in all."""
-        return await self._database.read(lambda connection: _list(connection, listing))
+        return await self._database.read(lambda connection: reading.page(connection, listing))
 
     async def known(self, intent_ids: Sequence[IntentId]) -> set[IntentId]:
         """Return which of these intents are stored."""
         return await self._database.read(lambda connection: _known(connection, intent_ids))
 
-    async def prune(self, before_ms: int) -> int:
-        """Delete intents that ended before this moment; return how many."""
-        return await self._database.write(lambda connection: _prune(connection, before_ms))
+    async def ended(self, *, limit: int, offset: int) -> tuple[int, list[Case]]:
+        """Read one page of ended intents, the last to end first, and how many there are in all."""
+        return await self._database.read(lambda c: reading.ended(c, limit=limit, offset=offset))
+
+    async def bids_of(
+        self, agent_id: AgentId, *, limit: int, offset: int
+    ) -> tuple[int, list[Case]]:
+        """Read the intents on which an agent has bid, its newest bid first, and how many there are in all."""
+        return await self._database.read(
+            lambda c: reading.bids_of(c, agent_id, limit=limit, offset=offset)
+        )
+
+    async def prune(self, before_ms: int, *, keep: int) -> int:
+        """Delete intents that ended before this moment, and the first to end beyond `keep`; return how many."""
+        return await self._database.write(lambda c: reading.prune(c, before_ms, keep=keep))
 
     async def forget_agents(self, before_ms: int) -> None:
         """Delete agents not seen since this moment."""
@@ -296,8 +297,8 @@ def _update_case(case: Case) -> _Statement:
 
 def _upsert_bid(bid: Bid) -> _Statement:
     return (
-        "INSERT OR REPLACE INTO bids VALUES (?, ?, ?)",
-        (bid.intent_id, bid.agent_id, store.encode(bid)),
+        "INSERT OR REPLACE INTO bids VALUES (?, ?, ?, ?)",
+        (bid.intent_id, bid.agent_id, store.encode(bid), bid.received_at_ms),
     )
 
 
@@ -336,28 +337,6 @@ def _resume(connection: sqlite3.Connection) -> Resumed:
     )
 
 
-def _list(connection: sqlite3.Connection, listing: Listing) -> tuple[int, list[Case]]:
-    # Canaries are listed for who asks for them by name.
-    where = "WHERE (? = '' OR phase = ?) AND (intent_type = ? OR (? = '' AND intent_type != ?))"
-    wanted = listing.intent_type
-    given = (listing.phase, listing.phase, wanted, wanted, CANARY_TYPE)
-    total = connection.execute(f"SELECT count(*) FROM intents {where}", given).fetchone()[0]  # noqa: S608 - a constant
-    rows = connection.execute(
-        f"SELECT intent_id FROM intents {where} ORDER BY seen_at_ms DESC, intent_id LIMIT ? OFFSET ?",  # noqa: S608 - as above
-        (*given, listing.limit, listing.offset),
-    ).fetchall()
-    cases = [store.read_case(connection, row[0]) for row in rows]
-    return total, [case for case in cases if case is not None]
-
-
 def _known(connection: sqlite3.Connection, intent_ids: Sequence[IntentId]) -> set[IntentId]:
     statement = "SELECT 1 FROM intents WHERE intent_id = ?"
     return {name for name in intent_ids if connection.execute(statement, (name,)).fetchone()}
-
-
-def _prune(connection: sqlite3.Connection, before_ms: int) -> int:
-    old = "(SELECT intent_id FROM intents WHERE final = 1 AND finished_at_ms < ?)"
-    connection.execute(f"DELETE FROM bids WHERE intent_id IN {old}", (before_ms,))  # noqa: S608 - a constant
-    connection.execute(f"DELETE FROM attempts WHERE intent_id IN {old}", (before_ms,))  # noqa: S608 - a constant
-    ended = "DELETE FROM intents WHERE final = 1 AND finished_at_ms < ?"
-    return connection.execute(ended, (before_ms,)).rowcount

@@ -214,13 +214,13 @@ async def sample(stop: Stop, *, measure: Callable[[], None]) -> None:
 
 
 async def prune(
-    stop: Stop, *, journal: Journal, matcher: Matcher, retention_seconds: float
+    stop: Stop, *, journal: Journal, matcher: Matcher, retention_seconds: float, keep: int
 ) -> None:
-    """Delete what ended long ago from the journal."""
-    async for _ in stop.periodically(min(600.0, retention_seconds), immediately=False):
+    """Delete what ended long ago from the journal, and the oldest beyond `keep` intents."""
+    async for _ in stop.periodically(min(60.0, retention_seconds), immediately=False):
         before_ms = matcher.now_ms() - int(retention_seconds * 1000)
         try:
-            await journal.prune(before_ms)
+            await journal.prune(before_ms, keep=keep)
             await journal.forget_agents(before_ms)
         except NoRoom as exc:
             get_logger().warning("journal_not_pruned", code=exc.code, reason=exc.message)

@@ -16,6 +16,12 @@ class MatcherMetrics:
         self.ended = metrics.counter("intents_ended", "Intents ended, by code.", labels=("code",))
         self.bids = metrics.counter("bids", "Bids answered, by result.", labels=("result",))
         self.refused = metrics.counter("bids_refused", "Bids refused, by code.", labels=("code",))
+        self.declines = metrics.counter("declines", "Agents' words that they do not bid.")
+        self.silent = metrics.gauge(
+            "silent_agents",
+            "count",
+            "Agents that could have bid in many windows in a row and never answered.",
+        )
         self.windows = metrics.counter("windows_closed", "Windows closed.", labels=("how",))
         self.attempts = metrics.counter("assignments", "Assignments made.")
         self.failed = metrics.counter(

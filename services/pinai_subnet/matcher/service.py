@@ -1,32 +1,32 @@
-"""What the matcher does with intents and bids: open, admit, close, choose, re-open, end. It calls nobody.
+"""What the matcher does with intents: open, close, rank, choose, re-open, end. It calls nobody.
 
-Every step changes memory at once and marks the journal; only `take_intents` and `submit_bid` wait, for the disk. What
-happens to an assignment after it was drafted is in `followup`.
+Every step changes memory at once and marks the journal; only `take_intents` waits, for the disk. Bids come in at
+`bidding`; what happens to an assignment after it was drafted is in `followup`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pinai_subnet.matcher import window as windows
-from pinai_subnet.matcher.admission import UNKNOWN_INTENT, Answer, Facts, admit
 from pinai_subnet.matcher.agents import Agents
-from pinai_subnet.matcher.answers import BidAck, accepted, refused
 from pinai_subnet.matcher.assigner import Assigner
-from pinai_subnet.matcher.auction import Candidate, rank
-from pinai_subnet.matcher.bid_events import BidEvent, BidEventType, BidStreams
+from pinai_subnet.matcher.attendance import SILENT_AFTER, Attendance
+from pinai_subnet.matcher.auction import rank
+from pinai_subnet.matcher.bid_events import BidEventType, BidStreams
 from pinai_subnet.matcher.board import Board, Due, Moment
-from pinai_subnet.matcher.case import AttemptState, Case, RefusedBid, Round, remember
+from pinai_subnet.matcher.case import AttemptState, Case, Round, remember
 from pinai_subnet.matcher.eligible import EligibleAgents
 from pinai_subnet.matcher.journal import Journal
 from pinai_subnet.matcher.metrics import MatcherMetrics
+from pinai_subnet.matcher.moves import Moves
 from pinai_subnet.matcher.outbox import Outbox
 from pinai_subnet.matcher.recorder import Recorder
-from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.updates import IntentStreams, Update, UpdateType
 from pinai_subnet.matcher.wakeup import Wakeup
 from pinai_subnet.matcher.window import Phase
-from pinai_subnet.protocol.bids import Bid, BidStatus
-from pinai_subnet.protocol.ids import Address, AgentId, IntentId, SubnetId
+from pinai_subnet.matcher.wishes import wishes
+from pinai_subnet.protocol.bids import Bid
+from pinai_subnet.protocol.ids import IntentId, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.logs import get_logger
@@ -53,13 +53,10 @@ class Matcher:
         metrics: MatcherMetrics,
         timers_changed: Wakeup,
         drop_tasks: Callable[[Case], None],
-        look_up: Callable[[AgentId], Awaitable[None]],
+        attendance: Attendance,
+        moves: Moves,
     ) -> None:
-        """Take what it works with.
-
-        `drop_tasks` takes every open task of an ended intent away from its agent; `look_up` asks the registry about an
-        agent it has not told of yet.
-        """
+        """Take what it works with; `drop_tasks` takes every open task of an ended intent away from its agent."""
         self._subnet_id = subnet_id
         self._rules = rules
         self._clock = clock
@@ -75,7 +72,8 @@ class Matcher:
         self._metrics = metrics
         self._timers_changed = timers_changed
         self._drop_tasks = drop_tasks
-        self._look_up = look_up
+        self._attendance = attendance
+        self._moves = moves
         self._log = get_logger()
 
     def now_ms(self) -> int:
@@ -102,41 +100,6 @@ class Matcher:
             self._open(intent)
         return len(taken)
 
-    async def submit_bid(self, bid: Bid, signer: Address | None) -> BidAck:
-        """Judge a bid and keep it durably. Refusals are answers; only a full disk is an error (`NoRoom` SN-H011)."""
-        self._journal.require_room()
-        await self._look_up(bid.agent_id)
-        case = self._board.find(bid.intent_id)
-        if case is None:
-            return self.refusal(bid.bid_id, UNKNOWN_INTENT)
-        now_ms = self.now_ms()
-        facts = Facts(
-            intent=case.intent,
-            window=case.window,
-            standing=case.bids,
-            excluded=case.excluded,
-            signer=signer,
-            bound=self._agents.may_bind(bid.agent_id, bid.agent_address, signer),
-            ineligible=self._agents.judge(bid.agent_id, case.intent.intent_type, now_ms=now_ms),
-            now_ms=now_ms,
-        )
-        answer = admit(bid, facts, self._rules.admission)
-        if isinstance(answer, Refusal):
-            note = RefusedBid(
-                agent_id=bid.agent_id, at_ms=now_ms, code=answer.code, reason=answer.reason
-            )
-            remember(case.refused, note)
-            self._tell_bid(bid, BidEventType.REJECTED, BidStatus.REJECTED)
-            return self.refusal(bid.bid_id, answer)
-        self._metrics.bids.add(not case.canary, result=answer.value)
-        if answer is Answer.DUPLICATE:
-            standing = case.bids[bid.agent_id]
-            await self._journal.durable()
-            return self._accepted(standing, f"duplicate of {standing.bid_id}")
-        self._keep(case, bid, signer, now_ms)
-        await self._journal.durable()
-        return self._accepted(bid, "")
-
     def close_window(self, case: Case) -> None:
         """The moment at which a window ends has come."""
         if case.window.phase is Phase.OPEN:
@@ -155,28 +118,33 @@ class Matcher:
         remember(case.rounds, round_)
         self._metrics.windows.add(not case.canary, how="early" if early else "time")
         self.set_window(case, windows.close(case.window, now_ms=now_ms))
-        intent_type = case.intent.intent_type
-        case.eligible, case.ineligible = self._eligible.survey(intent_type, now_ms=now_ms)
-        candidates = [
-            Candidate(
-                bid_id=bid.bid_id,
-                agent_id=bid.agent_id,
-                price=bid.price,
-                received_at_ms=bid.received_at_ms,
-                reputation=self._agents.reputation(bid.agent_id, now_ms=now_ms),
-                capability=self._agents.fit(bid.agent_id, intent_type),
-                latency_seconds=self._agents.latency_seconds(bid.agent_id),
-            )
-            for bid in case.bids.values()
-            if bid.agent_id not in case.excluded
-        ]
-        case.ranking = rank(candidates, self._rules.auction_of(intent_type), case.intent.intent_id)
+        self._rank(case, now_ms)
         if self._next_bid(case, now_ms) is not None and now_ms < case.assign_by_ms:
             self._tell(case, UpdateType.MATCHED)
         self._tell(case, UpdateType.WINDOW_CLOSED)
         self.choose(case)
         for bid in case.bids.values():
-            self._tell_bid(bid, BidEventType.ACCEPTED, case.bid_status(bid), sealed=False)
+            self._bid_streams.tell_of(
+                bid, BidEventType.ACCEPTED, case.bid_status(bid), now_ms=now_ms, sealed=False
+            )
+
+    def _rank(self, case: Case, now_ms: int) -> None:
+        """Find out who could have bid, and rank the bids; what went into it is kept for whoever asks why."""
+        case.eligible, case.ineligible = self._eligible.survey_for(case, now_ms=now_ms)
+        declined = {a for a, word in case.declined.items() if word.round == case.window.round}
+        eligible = () if case.canary else case.eligible
+        flagged = self._attendance.window_closed(
+            eligible=eligible, bids=case.bids, declined=declined, now_ms=now_ms
+        )
+        for agent_id in flagged:
+            self._log.warning("agent_never_bids", agent_id=agent_id, windows=SILENT_AFTER)
+        case.candidates = tuple(
+            self._agents.candidate(bid, case.intent.intent_type, now_ms=now_ms)
+            for bid in case.bids.values()
+            if bid.agent_id not in case.excluded
+        )
+        case.auction = self._rules.auction_of(case.intent.intent_type)
+        case.ranking = rank(case.candidates, case.auction, case.intent.intent_id)
 
     def choose(self, case: Case) -> None:
         """With the window closed and nobody at work: draft the next assignment, open again, or end."""
@@ -226,11 +194,33 @@ class Matcher:
         )
         self._finish(case, now_ms)
 
+    def first_bid(self, case: Case, now_ms: int) -> None:
+        """An intent has its first usable bid: the window may end sooner."""
+        rules = self._rules.windows_of(case.intent.intent_type)
+        window = windows.first_bid(
+            case.window, now_ms=now_ms, assign_by_ms=case.assign_by_ms, rules=rules
+        )
+        self.set_window(case, window)
+        self.schedule(Moment(Due.CLOSE, case.intent.intent_id), window.closes_at_ms)
+
+    def bid_arrived(self, case: Case) -> None:
+        """A bid was kept; after the last one awaited the window ends."""
+        self._moves.add(case, now_ms=self.now_ms())
+        self.close_if_complete(case)
+
+    def close_if_complete(self, case: Case) -> None:
+        """End the window where everybody awaited has answered and somebody has bid."""
+        if not self._rules.early_close or case.window.phase is not Phase.OPEN:
+            return
+        if self._eligible.all_have_bid(case, now_ms=self.now_ms()):
+            self.close(case, early=True)
+
     def set_window(self, case: Case, window: windows.Window) -> None:
         """Move an intent to its next state."""
         case.window = window
         self._board.moved(case)
         self._journal.moved(case)
+        self._moves.add(case, now_ms=self.now_ms())
         if window.phase is not Phase.OPEN:
             self._board.timers.clear(Moment(Due.CLOSE, case.intent.intent_id))
 
@@ -258,7 +248,7 @@ class Matcher:
     def close_early_where_complete(self) -> None:
         """Look at every open window again after an agent has gone: it may have been the last one awaited."""
         for case in self._board.open_cases():
-            self._close_if_complete(case)
+            self.close_if_complete(case)
 
     def schedule(self, moment: Moment, due_ms: int) -> None:
         """Make something due."""
@@ -297,34 +287,15 @@ class Matcher:
             seen_at_ms=now_ms,
             assign_by_ms=assign_by_ms,
             deadline_ms=deadline_ms,
+            wishes=wishes(intent.metadata),
         )
         self._board.add(case)
         self._journal.opened(case)
+        self._moves.add(case, now_ms=now_ms)
         self.schedule(Moment(Due.CLOSE, intent.intent_id), case.window.closes_at_ms)
         self.schedule(Moment(Due.DEADLINE, intent.intent_id), assign_by_ms)
         self._metrics.intents.add(not case.canary)
         self._tell(case, UpdateType.NEW_INTENT)
-
-    def _keep(self, case: Case, bid: Bid, signer: Address | None, now_ms: int) -> None:
-        first = all(agent_id in case.excluded for agent_id in case.bids)
-        self._agents.bind(bid.agent_id, bid.agent_address, signer, now_ms=now_ms)
-        case.bids[bid.agent_id] = bid
-        self._journal.bid(bid)
-        if first:
-            rules = self._rules.windows_of(case.intent.intent_type)
-            window = windows.first_bid(
-                case.window, now_ms=now_ms, assign_by_ms=case.assign_by_ms, rules=rules
-            )
-            self.set_window(case, window)
-            self.schedule(Moment(Due.CLOSE, case.intent.intent_id), window.closes_at_ms)
-        self._tell_bid(bid, BidEventType.ACCEPTED, BidStatus.ACCEPTED)
-        self._close_if_complete(case)
-
-    def _close_if_complete(self, case: Case) -> None:
-        if not self._rules.early_close or case.window.phase is not Phase.OPEN:
-            return
-        if self._eligible.all_have_bid(case, now_ms=self.now_ms()):
-            self.close(case, early=True)
 
     def _next_bid(self, case: Case, now_ms: int) -> Bid | None:
         """Return the best ranked bid whose agent has not failed here and may work now."""
@@ -383,18 +354,3 @@ class Matcher:
 
     def _tell(self, case: Case, update_type: UpdateType) -> None:
         self._updates.publish(self._update(case, update_type))
-
-    def _tell_bid(
-        self, bid: Bid, kind: BidEventType, status: BidStatus, *, sealed: bool = True
-    ) -> None:
-        event = BidEvent(type=kind, bid=bid, status=status, timestamp=int(self._clock.now()))
-        self._bid_streams.publish(event, sealed=sealed)
-
-    def _accepted(self, bid: Bid, reason: str) -> BidAck:
-        return accepted(bid.bid_id, reason=reason, at=int(self._clock.now()))
-
-    def refusal(self, bid_id: str, refusal: Refusal) -> BidAck:
-        """Return the in-band no to a bid, also to one that could not be read."""
-        self._metrics.bids.add(result="refused")
-        self._metrics.refused.add(code=refusal.code)
-        return refused(bid_id, refusal)

@@ -98,6 +98,7 @@ class IntentsSection(Settings):
     outcome_wait_seconds: PositiveFloat = 3600.0
     keep_finished_seconds: NonNegativeFloat = 10.0
     retention_seconds: PositiveFloat = 604_800.0
+    retention_intents: PositiveInt = 200_000
 
 
 class RegistrySection(Settings):
@@ -215,7 +216,12 @@ class PolicyFile(Settings):
 
 def load_policy(loader: SettingsLoader, config_dir: Path) -> MatcherPolicy | None:
     """Read and check the section; every problem goes to the loader, and None means there was at least one."""
-    loaded = loader.load(PolicyFile, config_dir / POLICY_FILE_NAME, optional=True)
+    return read_policy(loader, config_dir / POLICY_FILE_NAME, optional=True)
+
+
+def read_policy(loader: SettingsLoader, path: Path, *, optional: bool) -> MatcherPolicy | None:
+    """Read and check the section of one file, as `load_policy` does."""
+    loaded = loader.load(PolicyFile, path, optional=optional)
     if not loaded.ok:
         return None
     policy = loaded.value.matcher

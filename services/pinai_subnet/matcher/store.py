@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from pinai_subnet.matcher.agents import AgentState
-from pinai_subnet.matcher.auction import Scored
-from pinai_subnet.matcher.case import Attempt, Case, RefusedBid, Round
+from pinai_subnet.matcher.auction import AuctionRules, Candidate, Scored
+from pinai_subnet.matcher.case import Attempt, Case, Decline, RefusedBid, Round
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.window import Window
+from pinai_subnet.matcher.wishes import NONE, Wishes
 from pinai_subnet.protocol.assignments import Assignment
 from pinai_subnet.protocol.bids import Bid
 from pinai_subnet.protocol.ids import AgentId
@@ -35,6 +36,10 @@ CREATE TABLE agents (
 CREATE TABLE outbox (position INTEGER PRIMARY KEY, assignment BLOB NOT NULL);
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """,
+    """
+ALTER TABLE bids ADD COLUMN received_at_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX bids_by_agent ON bids (agent_id, received_at_ms DESC);
+""",
 )
 
 T = TypeVar("T")
@@ -49,6 +54,10 @@ class CaseState:
     assign_by_ms: int
     deadline_ms: int
     excluded: dict[AgentId, Refusal] = field(default_factory=dict)
+    declined: dict[AgentId, Decline] = field(default_factory=dict)
+    wishes: Wishes = NONE
+    candidates: tuple[Candidate, ...] = ()
+    auction: AuctionRules | None = None
     ranking: tuple[Scored, ...] = ()
     eligible: tuple[str, ...] = ()
     ineligible: dict[str, Refusal] = field(default_factory=dict)

@@ -6,8 +6,10 @@ Amounts that may exceed 53 bits are decimal texts. Open windows show how many bi
 from typing import Any
 
 from pinai_subnet.matcher.agents import Agents, AgentState
-from pinai_subnet.matcher.auction import MILLION, Scored
+from pinai_subnet.matcher.attendance import Attended
+from pinai_subnet.matcher.auction import MILLION, AuctionRules, Scored
 from pinai_subnet.matcher.case import Attempt, Case
+from pinai_subnet.matcher.counterfactual import Needed, needed
 from pinai_subnet.matcher.refusal import Refusal
 from pinai_subnet.matcher.tasks import Tasks
 from pinai_subnet.matcher.window import Phase
@@ -50,6 +52,12 @@ def story(case: Case) -> dict[str, Any]:
         "eligible": list(case.eligible),
         "ineligible": {agent: _refusal(why) for agent, why in case.ineligible.items()},
         "excluded": {agent: _refusal(why) for agent, why in case.excluded.items()},
+        "declined": {
+            agent: {"round": word.round, "at_ms": word.at_ms, "reason": word.reason}
+            for agent, word in case.declined.items()
+        },
+        "wishes": {"only": list(case.wishes.only), "exclude": list(case.wishes.exclude)},
+        "strategy": None if case.auction is None else strategy_view(case.auction),
         "windows": [
             {
                 "round": r.number,
@@ -61,7 +69,7 @@ def story(case: Case) -> dict[str, Any]:
             for r in case.rounds
         ],
         "sealed": sealed,
-        "offers": [] if sealed else [_offer(case, bid) for bid in _by_rank(case)],
+        "offers": [] if sealed else _offers(case),
         "refused_bids": [
             {"agent_id": r.agent_id, "at_ms": r.at_ms, "code": r.code, "reason": r.reason}
             for r in case.refused
@@ -70,7 +78,38 @@ def story(case: Case) -> dict[str, Any]:
     }
 
 
-def agent_view(state: AgentState, *, agents: Agents, tasks: Tasks, now_ms: int) -> dict[str, Any]:
+def strategy_view(rules: AuctionRules) -> dict[str, Any]:
+    """Return the rules of an auction, in the words of `policy_config.yaml`."""
+    return {
+        "type": rules.strategy.value,
+        "weights": {
+            "price": rules.price,
+            "reputation": rules.reputation,
+            "capability": rules.capability,
+            "latency": rules.latency,
+        },
+        "newcomers": rules.newcomers.value,
+        "ties": rules.ties.value,
+        "min_score": rules.min_score,
+        "latency_target_seconds": rules.latency_target_seconds,
+    }
+
+
+def needed_view(found: Needed | None) -> dict[str, Any] | None:
+    """Return a counterfactual."""
+    if found is None:
+        return None
+    return {
+        "price": None if found.price is None else str(found.price),
+        "reputation": found.reputation,
+        "capability": found.capability,
+        "latency_seconds": found.latency_seconds,
+    }
+
+
+def agent_view(
+    state: AgentState, *, agents: Agents, tasks: Tasks, attended: Attended, now_ms: int
+) -> dict[str, Any]:
     """Return what is known of an agent."""
     entry = agents.entry(state.agent_id)
     return {
@@ -91,7 +130,31 @@ def agent_view(state: AgentState, *, agents: Agents, tasks: Tasks, now_ms: int) 
         "latency_seconds": state.history.latency_seconds,
         "answers_tasks": state.answers_tasks,
         "seen_at_ms": state.seen_at_ms,
+        "attendance": attendance_view(attended),
     }
+
+
+def attendance_view(attended: Attended) -> dict[str, Any]:
+    """Return in how many windows an agent could bid, and what it did; `silent` flags one that never answers."""
+    return {
+        "eligible": attended.eligible,
+        "bids": attended.bids,
+        "declined": attended.declined,
+        "silent_in_a_row": attended.silent_in_a_row,
+        "silent": attended.silent,
+        "last_bid_at_ms": attended.last_bid_at_ms or None,
+        "last_decline": attended.last_decline or None,
+    }
+
+
+def _offers(case: Case) -> list[dict[str, Any]]:
+    offers = [_offer(case, bid) for bid in _by_rank(case)]
+    second = next((offer for offer in offers if offer["rank"] != 1 and offer["score_parts"]), None)
+    if second is not None and case.auction is not None:
+        # One counterfactual costs some hundred rankings: it is told of the best loser only.
+        found = needed(second["bid_id"], case.candidates, case.auction, case.intent.intent_id)
+        second["needed"] = needed_view(found)
+    return offers
 
 
 def _by_rank(case: Case) -> list[Bid]:
@@ -113,6 +176,7 @@ def _offer(case: Case, bid: Bid) -> dict[str, Any]:
         "rank": (scored.rank or None) if scored else None,
         "score": scored.total / MILLION if scored else None,
         "score_parts": _parts(scored) if scored else {},
+        "needed": None,
     }
 
 

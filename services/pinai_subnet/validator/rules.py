@@ -242,7 +242,7 @@ def _inputs_hash(case: Case) -> str | None:
     claimed, expected = case.evidence.inputs_hash, case.record.intent_params_hash
     if not claimed or not expected or expected in (ZERO_BYTES32, claimed):
         return None
-    return f"inputs_hash 0x{claimed.hex()}, expected the intent's params hash 0x{expected.hex()}"
+    return f"inputs_hash 0x{claimed.hex()}, expected that of the payload, 0x{expected.hex()}"
 
 
 def _resources(case: Case) -> str | None:

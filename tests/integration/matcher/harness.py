@@ -11,8 +11,8 @@ import grpc
 import httpx
 
 from pinai_subnet.adapters.signer.local import LocalSigner
-from pinai_subnet.matcher.assembly import Given, Parts, Ports, api, assemble
-from pinai_subnet.matcher.http_api import add_routes
+from pinai_subnet.matcher.assembly import Given, Parts, Ports, assemble, services
+from pinai_subnet.matcher.http_routes import add_http
 from pinai_subnet.matcher.metrics import MatcherMetrics
 from pinai_subnet.matcher.settings import (
     MatcherPolicy,
@@ -52,6 +52,11 @@ from pinai_subnet.wire.authentication import (
     signing_interceptors,
 )
 from pinai_subnet.wire.nonces import NonceCache
+from pinai_subnet.wire.pb.pinai import bidding_pb2
+from pinai_subnet.wire.pb.pinai.bidding_pb2_grpc import (
+    BiddingServiceStub,
+    add_BiddingServiceServicer_to_server,
+)
 from pinai_subnet.wire.pb.subnet import bid_pb2, matcher_pb2, matcher_service_pb2
 from pinai_subnet.wire.pb.subnet.matcher_service_pb2_grpc import (
     MatcherServiceStub,
@@ -306,6 +311,7 @@ class Agent:
             options=[("grpc.use_local_subchannel_pool", 1)],
         )
         self.stub: Any = MatcherServiceStub(self.channel)
+        self.own: Any = BiddingServiceStub(self.channel)
         self.tasks: asyncio.Queue[Any] = asyncio.Queue()
         self.updates: asyncio.Queue[Any] = asyncio.Queue()
         self._calls: list[Any] = []
@@ -356,6 +362,13 @@ class Agent:
     async def bid(self, intent_id: str, price: int = 10, **changes: Any) -> Any:
         request = matcher_pb2.SubmitBidRequest(bid=self.bid_message(intent_id, price, **changes))
         return (await self.stub.SubmitBid(request)).ack
+
+    async def decline(self, *words: tuple[str, str]) -> list[str]:
+        request = bidding_pb2.DeclineIntentsRequest(
+            agent_id=self.name,
+            declines=[bidding_pb2.Decline(intent_id=i, reason=why) for i, why in words],
+        )
+        return list((await self.own.DeclineIntents(request)).codes)
 
     async def answer(
         self, task_id: str, *, accepted: bool = True, agent_id: str = "", reason: str = "busy"
@@ -485,11 +498,14 @@ class World:
                 subnet_id=SUBNET,
                 clock=CLOCK,
             )
-            servicer = api(parts, given)
+            published, own = services(parts, given)
             server = GrpcServer(
                 host="127.0.0.1",
                 port=0,
-                register=[lambda s: add_MatcherServiceServicer_to_server(servicer, s)],
+                register=[
+                    lambda s: add_MatcherServiceServicer_to_server(published, s),
+                    lambda s: add_BiddingServiceServicer_to_server(own, s),
+                ],
                 error_mapper=grpc_status,
                 interceptors=[AuthenticationInterceptor(verifier)],
                 grace_seconds=1,
@@ -498,10 +514,7 @@ class World:
             app = create_app(
                 title="t", version="0", error_mapper=http_problem, health=Health(), metrics=metrics
             )
-            add_routes(
-                app, matcher=parts.matcher, board=parts.board, journal=parts.journal,
-                agents=parts.agents, tasks=parts.tasks,
-            )  # fmt: skip
+            add_http(app, parts, given, verifier)
             http = HttpServer(app, host="127.0.0.1", port=0, grace_seconds=1)
             await http.start()
             running.port = server.port

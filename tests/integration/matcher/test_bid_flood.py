@@ -39,7 +39,7 @@ async def test_a_hundred_thousand_bids_cost_what_a_hundred_cost(tmp_path: Path) 
                 nonce=hex32()[2:34],
                 metadata={},
             )
-            ack = await matcher.parts.matcher.submit_bid(bid, None)
+            ack = await matcher.parts.bidding.submit(bid, None)
             code = "accepted" if ack.accepted else ack.reason
             answers["SN-M012" if "SN-M012" in code else code] += 1
         assert answers == {"accepted": TAKEN, "SN-M012": BIDS - TAKEN}

@@ -167,7 +167,7 @@ async def test_ended_intents_leave_memory_but_not_the_record(tmp_path: Path) -> 
         bad = await matcher.http.get("/api/v1/intents/0x12")
         assert (bad.status_code, bad.json()["code"]) == (400, "SN-N101")
         assert (await matcher.http.get("/api/v1/intents?phase=lost")).status_code == 400
-        pruned = await matcher.parts.journal.prune(int(CLOCK.now() * 1000) + 1000)
+        pruned = await matcher.parts.journal.prune(int(CLOCK.now() * 1000) + 1000, keep=1000)
         assert pruned == 3
         assert (await matcher.http.get(f"/api/v1/intents/{ids[0]}")).status_code == 404
 

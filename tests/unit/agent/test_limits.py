@@ -26,7 +26,7 @@ async def test_bids_that_wait_are_bounded_and_further_ones_are_dropped() -> None
         options=OPTIONS,
         matcher=None,  # type: ignore[arg-type]
         bidding=FixedPrices({"echo": 1}),
-        has_room=lambda: True,
+        no_room=lambda: "",
         metrics=AgentMetrics(Metrics("agent")),
         clock=ManualClock(),
         chain_address=None,
@@ -52,8 +52,8 @@ async def worker(undelivered: int = 0) -> Worker:
 
 
 async def test_no_task_is_taken_while_too_many_reports_wait_for_a_validator() -> None:
-    assert (await worker(MAX_UNDELIVERED - 1)).has_room()
-    assert not (await worker(MAX_UNDELIVERED)).has_room()
+    assert not (await worker(MAX_UNDELIVERED - 1)).no_room()
+    assert (await worker(MAX_UNDELIVERED)).no_room()
 
 
 async def test_done_tasks_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ async def test_the_journal_keeps_a_bounded_number_of_closed_tasks(
 async def test_tasks_in_hand_are_bounded_by_capacity_and_backlog() -> None:
     one = await worker()
     for number in range(OPTIONS.capacity + OPTIONS.backlog):
-        assert one.has_room()
+        assert not one.no_room()
         one._hold(an_id(number))
-    assert not one.has_room()
+    assert one.no_room()
     await asyncio.sleep(0)

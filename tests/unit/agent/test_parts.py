@@ -15,12 +15,18 @@ from pinai_subnet.agent.evidence import environment_fingerprint, evidence_of, ex
 from pinai_subnet.agent.journal import MIGRATIONS, NoJournal, Remembered, SqliteJournal
 from pinai_subnet.agent.membership import keep_registered
 from pinai_subnet.agent.metrics import AgentMetrics
-from pinai_subnet.agent.network import IntentUpdate, Membership, ReportReceipt, Validator
+from pinai_subnet.agent.network import (
+    IntentUpdate,
+    Membership,
+    OutgoingDecline,
+    ReportReceipt,
+    Validator,
+)
 from pinai_subnet.agent.options import AgentOptions
 from pinai_subnet.agent.pricing import FixedPrices
 from pinai_subnet.agent.reporter import Reporter
-from pinai_subnet.agent.work import Bidding, Offer, OpenIntent, Result, Task
-from pinai_subnet.ports.errors import Refused, Unreachable
+from pinai_subnet.agent.work import Bidding, NoOffer, Offer, OpenIntent, Result, Task
+from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 from pinai_subnet.protocol.digests import keccak256
 from pinai_subnet.protocol.ids import AgentId, AssignmentId, IntentId
 from pinai_subnet.protocol.reports import (
@@ -225,7 +231,7 @@ async def test_bad_pricing_costs_a_bid_and_nothing_else() -> None:
         options=OPTIONS,
         matcher=None,  # type: ignore[arg-type]
         bidding=Whimsical(),
-        has_room=lambda: True,
+        no_room=lambda: "",
         metrics=AgentMetrics(Metrics("agent")),
         clock=ManualClock(),
         chain_address=None,
@@ -233,6 +239,63 @@ async def test_bad_pricing_costs_a_bid_and_nothing_else() -> None:
     for intent_id in ("crash", "huge", "less", "none"):
         await bidder.consider("echo", IntentUpdate(intent_id=intent_id, update_type="NEW_INTENT"))
     assert bidder._queue.empty()
+
+
+class Listener:
+    """A matcher that takes declines, or answers with an error."""
+
+    def __init__(self, *errors: DependencyError) -> None:
+        self.errors = list(errors)
+        self.heard: list[tuple[str, str]] = []
+
+    async def decline(self, declines: Sequence[OutgoingDecline]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.heard += [(one.intent_id, one.reason) for one in declines]
+
+
+class Modest(Bidding):
+    """Says why it does not bid."""
+
+    async def price(self, intent: OpenIntent) -> Offer | NoOffer | None:
+        return NoOffer(reason=f"{intent.intent_type} is not worth it")
+
+
+async def declined(listener: Listener, room: str, *intent_ids: str) -> Bidder:
+    bidder = Bidder(
+        options=OPTIONS,
+        matcher=listener,  # type: ignore[arg-type]
+        bidding=Modest(),
+        no_room=lambda: room,
+        metrics=AgentMetrics(Metrics("agent")),
+        clock=ManualClock(),
+        chain_address=None,
+    )
+    telling = asyncio.create_task(bidder.tell_declines())
+    for intent_id in intent_ids:
+        await bidder.consider("echo", IntentUpdate(intent_id=intent_id, update_type="NEW_INTENT"))
+        await asyncio.sleep(0.01)
+    telling.cancel()
+    return bidder
+
+
+async def test_an_agent_says_why_it_does_not_bid() -> None:
+    listener = Listener()
+    await declined(listener, "", "0x1")
+    await declined(listener, "capacity 4/4", "0x2")
+    assert listener.heard == [("0x1", "echo is not worth it"), ("0x2", "capacity 4/4")]
+
+
+async def test_declining_goes_on_after_an_outage_and_stops_where_the_matcher_does_not_know_it() -> (
+    None
+):
+    away = Listener(Unreachable("SN-M510", "away"))
+    await declined(away, "", "0x1", "0x2")
+    assert [one for one, _ in away.heard] == ["0x2"]
+    old = Listener(Refused("SN-M511", "UNIMPLEMENTED"))
+    bidder = await declined(old, "", "0x1", "0x2")
+    assert old.heard == []
+    assert bidder._declines.empty()
 
 
 class ScriptedRegistry(Membership):

@@ -164,6 +164,33 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Close unused streams, or raise limits.max_streams in matcher.yaml.",
     ),
     Entry(
+        code="SN-M035",
+        title="Not the agent the requester wants",
+        cause="The intent's metadata, which its requester signed, names the only agents that may "
+        "work on it, or agents that may not.",
+        remedy="Leave such intents to others. A requester that meant otherwise submits the intent "
+        "again with other `agents.only` or `agents.exclude` in its metadata.",
+    ),
+    Entry(
+        code="SN-M036",
+        title="Bid and declined",
+        cause="The agent has bid in this window and then said that it does not bid.",
+        remedy="Nothing is lost: the bid stands. An agent that cannot do the work declines the task.",
+    ),
+    Entry(
+        code="SN-M037",
+        title="Too many declines",
+        cause="As many agents as are noted have declined this intent already.",
+        remedy="Nothing is lost: the agent's word is not in the intent's story, and no bid of it counts.",
+    ),
+    Entry(
+        code="SN-M038",
+        title="Agent unknown to the matcher",
+        cause="The question names an agent that has not called this matcher since its record began.",
+        remedy="Check the agent's id, and that it talks to this matcher: `subnetctl agents` lists "
+        "all that do.",
+    ),
+    Entry(
         code="SN-M030",
         title="Intent in another state",
         cause="A step was tried that the intent's state does not allow.",

@@ -155,6 +155,39 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Put the validator's present key there, or run the command where that key is.",
     ),
     Entry(
+        code="SN-N430",
+        title="No intent type to try",
+        cause="A dry run was asked for, and neither --type nor the file says which type of intent it is about.",
+        remedy="Name the type with --type, or give a JSON file with an `intentType`, as intents are submitted.",
+    ),
+    Entry(
+        code="SN-N431",
+        title="The intent cannot be tried again",
+        cause="Only an intent that failed or expired is submitted again: this one is done or still on its way.",
+        remedy="See where it is with `subnetctl intent watch ID`; for the same work a second time use "
+        "`subnetctl intent submit`.",
+    ),
+    Entry(
+        code="SN-N432",
+        title="The intent's own data stands in the way",
+        cause="Agents are left out by a word in the new intent's metadata, and this metadata is not a JSON "
+        "object; or RootLayer's record of it cannot be read.",
+        remedy="Retry without --exclude, or submit the work anew with metadata that is a JSON object.",
+    ),
+    Entry(
+        code="SN-N433",
+        title="No key of the agent",
+        cause="An agent's bids and earnings are told to its own key only, and the home's .env has none whose "
+        "address the matcher knows as this agent's.",
+        remedy="Name the agent's key file with --key-file, and check the agent's id with `subnetctl agents`.",
+    ),
+    Entry(
+        code="SN-N434",
+        title="The recording cannot be read or written",
+        cause="The file is not a recording of this form, cannot be opened, or exists already where a new one is made.",
+        remedy="Make one with `subnetctl recording save FILE`, under a name that does not exist yet.",
+    ),
+    Entry(
         code="SN-N408",
         title="the effect of a command was not seen in time",
         cause="The change was sent, but the running network does not show it yet.",

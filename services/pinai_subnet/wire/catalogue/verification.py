@@ -141,9 +141,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-V070",
         title="The inputs hash is wrong",
-        cause="The evidence's inputs_hash is not the parameter hash of the intent.",
-        remedy="Hash the payload and metadata of the intent as they were received: keccak256, "
-        "payload first.",
+        cause="The evidence's inputs_hash is not the hash of the intent's payload.",
+        remedy="Hash the task's data exactly as it was received, with keccak256.",
     ),
     Entry(
         code="SN-V071",

@@ -94,7 +94,7 @@ class AssignmentRecord(_message.Message):
     attempt: _builtins.int
     """Counts the assignments of one intent from 1."""
     intent_params_hash: _builtins.bytes
-    """32 bytes over the intent's parameters."""
+    """keccak256 of the payload that the agent receives, 32 bytes."""
     record_signature: _builtins.bytes
     """The matcher's 65-byte signature over this record."""
     @_builtins.property
