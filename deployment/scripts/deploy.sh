@@ -96,7 +96,7 @@ check_engine() {
   if ! command -v docker >/dev/null; then
     problem SN-H060 "Docker is not installed" "PATH" "install Docker: https://docs.docker.com/engine/install/"
   elif ! docker info >/dev/null 2>&1; then
-    if docker info 2>&1 | grep -qi "permission denied"; then
+    if grep -qi "permission denied" <<<"$(docker info 2>&1)"; then
       problem SN-H060 "$(id -un) may not use the container engine" "the engine's socket" \
         "sudo usermod -aG docker $(id -un), then log in again"
     else
