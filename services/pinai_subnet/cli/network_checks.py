@@ -1,18 +1,22 @@
 """What only the others can tell: RootLayer and its certificate, clocks, who reaches whom, versions. Changes nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import httpx
 
+from pinai_subnet.cli.hosts import peer_views
+from pinai_subnet.cli.local_network import LocalNetwork
 from pinai_subnet.cli.session import Session
 from pinai_subnet.cli.status import look
 from pinai_subnet.insight.certificate import fetch, judged
 from pinai_subnet.insight.checks import Check, Verdict, graded
 from pinai_subnet.insight.clocks import FAIL_SECONDS
 from pinai_subnet.insight.network_status import MemberView, NetworkStatus
+from pinai_subnet.insight.peers import judge_peers
 
 _TIMEOUT_SECONDS = 5.0
+_OVERLOADED = (429, 502, 503, 504)
 
 
 def network_checks(session: Session) -> Iterator[Check]:
@@ -30,6 +34,7 @@ def network_checks(session: Session) -> Iterator[Check]:
         return
     yield from _clocks(seen)
     yield from peers(seen)
+    yield from _dialled(session)
     yield from _sameness(seen, validators)
 
 
@@ -39,30 +44,52 @@ def skipped(reason: str) -> Check:
 
 
 def _root_layer(session: Session) -> Check:
-    """Ask RootLayer anything: who answers is there, and its Date says how far it is from this host's time."""
+    """Ask RootLayer how it is: whoever answers is there."""
     api = session.rootlayer
+    if session.home.run.is_dir() and "rootlayer" not in _running(session):
+        # A home that starts its own development RootLayer has not done so yet.
+        return Check(
+            category="chain", test="rootlayer", verdict=Verdict.SKIP, measured="not started"
+        )
     url = (api.base if "://" in api.base else f"http://{api.base}") + "/health"
     begun = time.monotonic()
     try:
         answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
     except httpx.HTTPError as error:
+        return root_layer_check(api.base, None, 0.0, failure=type(error).__name__)
+    return root_layer_check(api.base, answer.status_code, time.monotonic() - begun)
+
+
+def _running(session: Session) -> Collection[str]:
+    return LocalNetwork(home=session.home, say=lambda _: None).running()
+
+
+def root_layer_check(base: str, status: int | None, seconds: float, *, failure: str = "") -> Check:
+    """Judge one question to RootLayer: away, overloaded, slow, or fine (operators row 31)."""
+    if status is None:
         return Check(
             category="chain",
             test="rootlayer",
             verdict=Verdict.FAIL,
-            measured=f"{api.base} does not answer: {type(error).__name__}",
+            measured=f"{base} does not answer: {failure}",
             suggestion="start it, or correct ROOTLAYER_HTTP and ROOTLAYER_GRPC",
             code="SN-N401",
         )
-    seconds = time.monotonic() - begun
     verdict = graded(seconds, good=0.1, warn=1.0, fail=_TIMEOUT_SECONDS)
+    suggestion = ""
+    if status in _OVERLOADED:
+        verdict = Verdict.WARN
+        suggestion = "it limits its callers or is overloaded: ask for more, or use another one"
+    elif verdict in (Verdict.WARN, Verdict.FAIL):
+        verdict = Verdict.WARN
+        suggestion = "settlement will be slow: look at its load and at the way to it"
     return Check(
         category="chain",
         test="rootlayer",
         verdict=verdict,
-        measured=f"HTTP {answer.status_code} after {seconds * 1000:.0f} ms",
-        suggestion="settlement will be slow: look at its load" if verdict is Verdict.WARN else "",
-        code="SN-N427" if verdict is Verdict.WARN else "",
+        measured=f"HTTP {status} after {seconds * 1000:.0f} ms",
+        suggestion=suggestion,
+        code="SN-N427" if suggestion else "",
     )
 
 
@@ -92,6 +119,21 @@ def peers(seen: NetworkStatus) -> Iterator[Check]:
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
             yield _pair(first, second, matrix[first][second], matrix[second][first])
+
+
+def _dialled(session: Session) -> Iterator[Check]:
+    """Have every validator dial the others: what keeps two apart, and on which host it can be corrected."""
+    members = session.network.parameters.validators
+    endpoints = {str(member.id): member.raft_endpoint for member in members}
+    for finding in judge_peers(endpoints, list(peer_views(session).values())):
+        yield Check(
+            category="peers",
+            test=f"dialling {finding.ids[0]}",
+            verdict=Verdict.FAIL if finding.parted else Verdict.WARN,
+            measured=finding.text,
+            suggestion=finding.fix,
+            code="SN-N428",
+        )
 
 
 def _pair(first: str, second: str, there: bool | None, back: bool | None) -> Check:
