@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help fuzz setup lock docs proto format check build image image-report compose-files test test-containers demo up \
+.PHONY: help browser-deps fuzz setup lock docs proto format check build image image-report compose-files test test-containers demo up \
   down status bench bench-deps bounds chaos simulate clean
 
 help: ## this list
@@ -55,6 +55,10 @@ compose-files: $(READY) ## rewrite the committed Compose files and deployment/co
 
 test: $(READY) ## every test that needs no container engine
 	$(BIN)/pytest
+
+browser-deps: ## install what the console's tests look at it with: Debian's chromium; needs root
+	apt-get update -q
+	apt-get install -y -q --no-install-recommends chromium chromium-driver fonts-dejavu-core
 
 test-containers: $(READY) ## build, pack, and test what is shipped on a container engine (started if there is none)
 	@[[ -x bin/subnetctl && -z "$$(git status --porcelain -- services config)" && \

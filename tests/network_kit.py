@@ -132,10 +132,13 @@ class LocalTestNetwork:
         own_variables: Mapping[str, Mapping[str, str]] | None = None,
         ports: PortPlan | None = None,
         elsewhere: Mapping[str, Sequence[str]] | None = None,
+        console: bool = False,
     ) -> Self:
         """Make keys, ports and configuration, with overrides of any YAML key and any `.env` variable; start nothing."""
         home = Home(root)
         ports = ports or PortPlan.free(validators)
+        if not console:  # one process less for every test that does not look at pages
+            ports = PortPlan({k: v for k, v in ports.endpoints.items() if k != "CONSOLE_HTTP"})
         initialise(home, validators=validators, agents=agents, ports=ports, subnet_id=None)
         for overrides in (QUICK, settings or {}):
             for name, values in overrides.items():

@@ -5,11 +5,11 @@
 # by the program itself; secrets stay variables. Then the role takes this process's place.
 set -eu
 
-roles='registry matcher validator simple-agent rootlayer'
+roles='registry matcher validator simple-agent rootlayer console'
 role=${1:-}
 
 case $role in
-  registry | matcher | validator | simple-agent | rootlayer) shift ;;
+  registry | matcher | validator | simple-agent | rootlayer | console) shift ;;
   subnetctl)
     shift
     exec /app/bin/subnetctl "$@"

@@ -61,7 +61,7 @@ if [[ -z $home ]]; then
 fi
 
 "$opt/bin/subnetctl" units files --home "$home" --to "$etc"
-for file in pinai-subnet.target pinai-{registry,rootlayer,matcher}.service pinai-{validator,agent}@.service \
+for file in pinai-subnet.target pinai-{registry,rootlayer,matcher,console}.service pinai-{validator,agent}@.service \
   pinai-.service.d/10-common.conf; do
   mkdir -p "$(dirname "$units/$file")"
   sed "s#/opt/pinai-subnet#$opt#g; s#/etc/pinai-subnet#$etc#g" "$here/$file" >"$units/$file"

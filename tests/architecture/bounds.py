@@ -214,6 +214,9 @@ LIMITS: dict[str, tuple[str, ...]] = {
             "test_expressions_are_evaluated_in_parallel_up_to_the_worker_count"
         ),
     ),
+    "console/sharing.py:remembered": (
+        "unit/console/test_sharing.py::test_few_questions_run_side_by_side_and_few_answers_are_kept",
+    ),
     "registry/settings.py:max_entries": (
         (
             "unit/registry/test_roster.py::"
@@ -423,6 +426,10 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "matcher/updates.py:_signed": ("matcher/settings.py:max_streams",),
     "protocol/ids.py:_checksummed": ("protocol/ids.py:maxsize",),
     "protocol/signatures.py:_address": ("protocol/signatures.py:maxsize",),
+    "console/rendering.py:_always": (_CONFIGURED,),
+    "console/static_files.py:_files": (_CONFIGURED,),
+    "console/sharing.py:_answers": ("console/sharing.py:remembered",),
+    "console/streams.py:_events": ("one entry for each of the two topics",),
     "registry/roster.py:_owners": (_CONFIGURED,),
     "registry/roster.py:_entries": ("registry/settings.py:max_entries",),
     "registry/roster.py:_capable": ("registry/settings.py:max_entries",),

@@ -8,6 +8,7 @@ _BOOT = "integration/bootstrap/test_settings_change_processes.py::"
 _LISTEN = (_BOOT + "test_listen_says_host_and_ports",)
 _NETWORK = (_BOOT + "test_without_a_port_of_its_own_a_process_listens_where_the_network_file_says",)
 _DOCS = (_BOOT + "test_docs_are_shown_where_they_are_switched_on",)
+_CONSOLE = "integration/console/test_process.py::"
 _DATA = (_BOOT + "test_data_is_kept_where_the_file_says",)
 _KEY = (_BOOT + "test_a_key_comes_from_the_variable_or_from_a_file",)
 _IDS = (_BOOT + "test_ids_name_the_owner_of_the_data",)
@@ -93,6 +94,15 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _AUTH + "test_the_number_of_nonces_is_bounded_and_no_signer_takes_them_all",
     ),
     "auth_config.yaml:foreign_chain_ids": (_AUTH + "test_foreign_chain_ids_count_as_unsigned",),
+    "console.yaml:listen.host": _LISTEN,
+    "console.yaml:listen.http_port": _LISTEN,
+    "console.yaml:address": _NETWORK,
+    "console.yaml:auth.mode": (
+        _CONSOLE + "test_without_sign_in_it_does_not_start_where_others_can_connect",
+        _CONSOLE + "test_with_a_token_it_asks_for_it",
+    ),
+    "console.yaml:auth.token": (_CONSOLE + "test_with_a_token_it_asks_for_it",),
+    "console.yaml:auth.token_file": (_CONSOLE + "test_the_token_may_be_in_a_file",),
     "matcher.yaml:matcher_id": _IDS,
     "matcher.yaml:private_key": _KEY,
     "matcher.yaml:private_key_file": _KEY,

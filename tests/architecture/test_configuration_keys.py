@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from tests.architecture.configuration_proofs import ARRIVAL, PROOFS
 
 from pinai_subnet.agent.settings import AgentSettings
+from pinai_subnet.console.settings import ConsoleSettings
 from pinai_subnet.matcher.settings import MatcherPolicy, MatcherSettings
 from pinai_subnet.registry.settings import RegistrySettings
 from pinai_subnet.rootlayer.settings import RootLayerSettings
@@ -27,6 +28,7 @@ TESTS = ROOT / "tests"
 MODELS: dict[str, type[BaseModel]] = {
     "agent.yaml": AgentSettings,
     "auth_config.yaml": AuthFile,
+    "console.yaml": ConsoleSettings,
     "matcher.yaml": MatcherSettings,
     "network.yaml": NetworkFile,
     "registry.yaml": RegistrySettings,

@@ -145,6 +145,7 @@ class ContainerNetwork:
             *("rootlayer", "registry", "matcher"),
             *(f"validator-{number}" for number in range(1, self.validators + 1)),
             *(f"agent-{number}" for number in range(1, DEMO_AGENTS + 1)),
+            "console",
         ]
 
     def container(self, service: str) -> str:

@@ -16,7 +16,7 @@ from pinai_subnet.agent.work import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "bin"
-ROLES = ("registry", "matcher", "validator", "simple-agent", "rootlayer")
+ROLES = ("registry", "matcher", "validator", "simple-agent", "rootlayer", "console")
 PROGRAMS = (*ROLES, "subnetctl")
 SOURCE = re.compile(r".*\.(py|pyi|pyx|proto|c|h)")
 

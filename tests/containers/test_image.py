@@ -80,7 +80,15 @@ def test_the_parts_list_names_every_library_and_every_package() -> None:
 
 
 def test_every_program_runs_without_rights_network_or_anything_writable() -> None:
-    for name in ("registry", "matcher", "validator", "simple-agent", "rootlayer", "subnetctl"):
+    for name in (
+        "registry",
+        "matcher",
+        "validator",
+        "simple-agent",
+        "rootlayer",
+        "console",
+        "subnetctl",
+    ):
         done = docker("run", *CONFINED, "--entrypoint", f"/app/bin/{name}", IMAGE, "--version")
         assert done.stdout.startswith(f"{name} ")
 
@@ -100,7 +108,9 @@ def test_certificates_are_found() -> None:
 def test_unknown_roles_are_refused(words: tuple[str, ...]) -> None:
     done = run_image(*words)
     assert done.returncode == 64
-    assert "expected one of: registry matcher validator simple-agent rootlayer" in done.stderr
+    assert (
+        "expected one of: registry matcher validator simple-agent rootlayer console" in done.stderr
+    )
 
 
 def config(tmp_path: Path) -> tuple[str, ...]:

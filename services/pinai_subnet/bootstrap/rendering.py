@@ -17,6 +17,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "validator": ("network.yaml", "validator.yaml", "auth_config.yaml", "policy_config.yaml"),
     "simple-agent": ("network.yaml", "agent.yaml"),
     "rootlayer": ("network.yaml", "rootlayer.yaml"),
+    "console": ("network.yaml", "console.yaml"),
 }
 """Role to the files it reads."""
 

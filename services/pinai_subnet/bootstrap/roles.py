@@ -8,5 +8,6 @@ ROLES: Mapping[str, str] = {
     "validator": "pinai_subnet.bootstrap.validator",
     "simple-agent": "pinai_subnet.bootstrap.agent",
     "rootlayer": "pinai_subnet.bootstrap.rootlayer",
+    "console": "pinai_subnet.bootstrap.console",
 }
 """Role to the module that runs it."""

@@ -159,6 +159,8 @@ def _block(kind: Kind, service: Service, *, alone: bool) -> str:
 def _address(kind: Kind, name: str, address: str, *, alone: bool) -> str:
     """Replication and the development RootLayer are nobody's business outside, unless other hosts belong to it."""
     own = "RAFT" if kind == "deployment" and "_RAFT_" in name else name.partition("_")[0]
+    if own == "CONSOLE":
+        return "${CONSOLE_BIND_ADDRESS:-127.0.0.1}"
     if own not in {"RAFT", "ROOTLAYER"}:
         return address
     return f"${{{own}_BIND_ADDRESS:-127.0.0.1}}" if alone else f"${{{own}_BIND_ADDRESS:-0.0.0.0}}"

@@ -43,6 +43,7 @@ def services_of(kind: Kind, validators: int) -> list[Service]:
         _matcher(kind, ports),
         *(_validator(kind, ports, number) for number in range(1, validators + 1)),
         *(_agent(kind, number) for number in range(1, DEMO_AGENTS + 1)),
+        _console(kind, ports),
     ]
 
 
@@ -131,4 +132,21 @@ def _agent(kind: Kind, number: int) -> Service:
         health_port=AGENT_HTTP_PORT,
         memory="1g",
         development=True,
+    )
+
+
+def _console(kind: Kind, ports: Mapping[str, int]) -> Service:
+    """Return the console: inside, everybody of the container network can connect, so its readers sign in."""
+    return Service(
+        name="console",
+        command="console",
+        environment=(
+            ("AUTH_MODE", "token"),
+            *_key(kind, "CONSOLE_TOKEN", "CONSOLE_TOKEN"),
+            ("CONSOLE_LISTEN_HOST", _EVERYWHERE),
+            *_listeners(ports, "CONSOLE_HTTP"),
+        ),
+        ports=_published(ports, "CONSOLE_HTTP"),
+        health_port=ports["CONSOLE_HTTP"],
+        memory="256m",
     )

@@ -23,6 +23,7 @@ CONFIG_FILES = (
     "validator.yaml",
     "agent.yaml",
     "rootlayer.yaml",
+    "console.yaml",
     "auth_config.yaml",
     "policy_config.yaml",
 )
@@ -83,6 +84,7 @@ def new_variables(validators: int, agents: int, ports: PortPlan, subnet_id: str)
     for number in range(1, agents + 1):
         variables[f"AGENT_PRIVATE_KEY_{number}"] = new_private_key().hex()
     variables["TEST_PRIVATE_KEY"] = new_private_key().hex()
+    variables["CONSOLE_TOKEN"] = secrets.token_hex(32)
     return variables | ports.variables(validators)
 
 

@@ -64,6 +64,13 @@ def members(environment: Mapping[str, str]) -> list[Member]:
         )
         for number in _numbers(environment, "AGENT_PRIVATE_KEY_")
     ]
+    console = Member(
+        name="console",
+        role="console",
+        id=None,
+        http=environment.get("CONSOLE_HTTP"),
+        secrets={"CONSOLE_TOKEN": "CONSOLE_TOKEN"} if environment.get("CONSOLE_TOKEN") else {},
+    )
     found = [
         Member(name="rootlayer", role="rootlayer", id=None, http=environment.get("ROOTLAYER_HTTP")),
         Member(name="registry", role="registry", id=None, http=environment.get("REGISTRY_HTTP")),
@@ -76,6 +83,8 @@ def members(environment: Mapping[str, str]) -> list[Member]:
             secrets={"MATCHER_PRIVATE_KEY": "MATCHER_PRIVATE_KEY"},
         ),
         *agents,
+        # A network made before there was a console has no place for one.
+        *([console] if console.http else []),
     ]
     here = services_here(environment)
     return [member for member in found if here is None or member.name in here]

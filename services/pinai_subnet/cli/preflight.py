@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pinai_subnet.bootstrap import agent, matcher, registry, rootlayer, validator
+from pinai_subnet.bootstrap import agent, console, matcher, registry, rootlayer, validator
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.cli.home import Home, public_environment, services_here
 from pinai_subnet.cli.local_network import Member, members
@@ -24,6 +24,7 @@ LOADERS: Mapping[str, Load] = {
     "validator": validator.load,
     "simple-agent": agent.load,
     "rootlayer": rootlayer.load,
+    "console": console.load,
 }
 
 

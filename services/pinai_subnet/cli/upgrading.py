@@ -3,6 +3,7 @@
 `deployment/scripts/lib/upgrade.sh` starts and stops containers; what needs the network's view of itself is asked here.
 """
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,9 +42,18 @@ def new_variables(present: DotEnv, example: DotEnv, former: DotEnv | None) -> di
     """Return what the example gives a value and neither `.env` nor the former example names.
 
     What the former one named and `.env` does not was left out on purpose; the image is pinned by the upgrade itself.
+    The console's address among containers is the Compose file's; its token is made where there is none yet.
     """
-    known = {IMAGE_VARIABLE, *present.values, *(former.values if former is not None else ())}
-    return {name: value for name, value in example.values.items() if value and name not in known}
+    known = {
+        IMAGE_VARIABLE,
+        "CONSOLE_HTTP",
+        *present.values,
+        *(former.values if former is not None else ()),
+    }
+    found = {name: value for name, value in example.values.items() if value and name not in known}
+    if "CONSOLE_TOKEN" in example.values and "CONSOLE_TOKEN" not in present.values:
+        found["CONSOLE_TOKEN"] = secrets.token_hex(32)
+    return found
 
 
 def require_spare(answers: Sequence[Answer], voters: int, validator: str) -> None:

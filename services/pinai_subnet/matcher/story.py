@@ -129,6 +129,7 @@ def agent_view(
         "reputation": round(agents.reputation(state.agent_id, now_ms=now_ms), 6),
         "latency_seconds": state.history.latency_seconds,
         "answers_tasks": state.answers_tasks,
+        "earned": dict(state.earned),
         "seen_at_ms": state.seen_at_ms,
         "attendance": attendance_view(attended),
     }

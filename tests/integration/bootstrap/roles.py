@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pinai_subnet.bootstrap import agent, matcher, registry, rootlayer, validator
+from pinai_subnet.bootstrap import agent, console, matcher, registry, rootlayer, validator
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.cli.home import Home, public_environment
 from pinai_subnet.cli.initialise import initialise
@@ -52,6 +52,7 @@ def _by_arguments(
 ROLES = {
     "registry": Role(id=None, secret=None, start=_by_arguments(registry)),
     "rootlayer": Role(id=None, secret=None, start=_by_arguments(rootlayer)),
+    "console": Role(id=None, secret=None, start=_by_arguments(console)),
     "matcher": Role(
         id=None, secret=("MATCHER_PRIVATE_KEY", "MATCHER_PRIVATE_KEY"), start=_configured(matcher)
     ),

@@ -72,7 +72,7 @@ def test_a_role_can_be_rendered_and_rendered_again_from_what_was_written(
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.read_text() == (second / path.name).read_text()
         assert set(re.findall(r"\$\{(\w+)", path.read_text())) <= {
-            "VALIDATOR_KEY", "MATCHER_PRIVATE_KEY", "AGENT_PRIVATE_KEY",
+            "VALIDATOR_KEY", "MATCHER_PRIVATE_KEY", "AGENT_PRIVATE_KEY", "CONSOLE_TOKEN",
         }  # fmt: skip
 
 

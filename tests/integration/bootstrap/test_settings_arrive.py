@@ -41,6 +41,7 @@ RANGES = {
     "pricing.jitter": 0.1109,
     "limits.stream_queue": 1013,
     "limits.min_deadline_seconds": 3,
+    "page_rows": 113,
     "tasks.max_attempts": 13,
     "assignments.assignment_batch_max": 89,
     "assignments.record_batch_max": 491,
@@ -52,6 +53,7 @@ SHARED_FILES = {
     "validator": {"auth_config.yaml": ("",), "policy_config.yaml": ("validator.",)},
     "registry": {},
     "rootlayer": {},
+    "console": {},
     "agent": {},
 }
 

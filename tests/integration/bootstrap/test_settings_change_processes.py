@@ -20,6 +20,7 @@ from pinai_subnet.cli.keys import new_private_key, write_private_key
 LISTENERS = {
     "registry": {"http_port": "REGISTRY_HTTP", "grpc_port": "REGISTRY_GRPC"},
     "matcher": {"http_port": "MATCHER_HTTP", "grpc_port": "MATCHER_GRPC"},
+    "console": {"http_port": "CONSOLE_HTTP"},
     "rootlayer": {"http_port": "ROOTLAYER_HTTP", "grpc_port": "ROOTLAYER_GRPC"},
     "validator": {
         "http_port": "VALIDATOR_1_HTTP",
@@ -90,7 +91,7 @@ async def test_an_agent_serves_health_where_it_is_told_and_nowhere_by_default(ho
 
 
 @pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("name", list(LISTENERS))
+@pytest.mark.parametrize("name", [name for name in LISTENERS if name != "console"])
 async def test_docs_are_shown_where_they_are_switched_on(
     home: Home, name: str, shown: bool
 ) -> None:
@@ -102,7 +103,7 @@ async def test_docs_are_shown_where_they_are_switched_on(
         assert (await client.get("/openapi.json")).status_code == 200
 
 
-@pytest.mark.parametrize("name", list(ROLES))
+@pytest.mark.parametrize("name", [name for name in ROLES if name != "console"])
 async def test_data_is_kept_where_the_file_says(home: Home, name: str, tmp_path: Path) -> None:
     """data_dir of every role."""
     elsewhere = tmp_path / "elsewhere"

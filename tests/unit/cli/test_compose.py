@@ -55,7 +55,7 @@ def test_every_size_has_its_validators_each_on_ports_of_its_own(
         for service in found.values()
         for port in service.get("ports", [])
     ]
-    assert len(set(host)) == len(host) == 6 + 3 * validators
+    assert len(set(host)) == len(host) == 7 + 3 * validators
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,12 +92,15 @@ def test_the_contract_with_operators(kind: Kind) -> None:
 
 def test_a_deployment_gives_each_service_the_one_key_that_is_its() -> None:
     found = services("deployment", 5)
-    variable = re.compile(r"\$\{((?:VALIDATOR_KEY|MATCHER_PRIVATE_KEY|AGENT_PRIVATE_KEY|TEST)\w*)")
+    variable = re.compile(
+        r"\$\{((?:VALIDATOR_KEY|MATCHER_PRIVATE_KEY|AGENT_PRIVATE_KEY|TEST|CONSOLE_TOKEN)\w*)"
+    )
     for name, service in found.items():
         asked = set(variable.findall(str(service["environment"])))
         number = name.rpartition("-")[2]
         own = {
             "matcher": {"MATCHER_PRIVATE_KEY"},
+            "console": {"CONSOLE_TOKEN"},
             f"validator-{number}": {f"VALIDATOR_KEY_{number}"},
             f"agent-{number}": {f"AGENT_PRIVATE_KEY_{number}"},
         }
@@ -130,13 +133,23 @@ def test_one_host_of_several_is_reached_by_the_others_and_knows_them_from_networ
     assert asked == {"${VALIDATOR_KEY_4:-}"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_console_is_published_on_this_host_only_and_asks_for_its_token(kind: Kind) -> None:
+    console = services(kind, 3)["console"]
+    assert console["ports"] == [
+        "${CONSOLE_BIND_ADDRESS:-127.0.0.1}:${CONSOLE_HTTP_PORT:-8088}:8088"
+    ]
+    assert console["environment"]["AUTH_MODE"] == "token"
+    assert console["container_name"] == "${CONTAINER_PREFIX:-pinai}-console"
+
+
 @pytest.fixture
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Volumes as Compose mounts them; their owner is left as it is."""
     monkeypatch.setattr(os, "chown", lambda *_: None)
     monkeypatch.setattr(compose.shutil, "chown", lambda *_: None)
     agents = [f"agent-{number}" for number in range(1, DEMO_AGENTS + 1)]
-    members = ["rootlayer", "registry", "matcher", *agents]
+    members = ["rootlayer", "registry", "matcher", "console", *agents]
     for name in (*members, "validator-1", "validator-2", "network", "operator"):
         (tmp_path / name).mkdir()
     return tmp_path
@@ -146,10 +159,10 @@ def test_development_keys_are_made_once_and_each_is_in_one_volume(volumes: Path)
     compose.keys(volumes=volumes, validators=2)
     files = sorted(volumes.glob("*/private.key"))
     assert [path.parent.name for path in files] == [
-        "agent-1", "agent-2", "agent-3", "matcher", "validator-1", "validator-2",
+        "agent-1", "agent-2", "agent-3", "console", "matcher", "validator-1", "validator-2",
     ]  # fmt: skip
     keys = [path.read_text() for path in files]
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == 7
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o400 for path in files)
     public = (volumes / "network" / "public.env").read_text()
     assert not [key for key in keys if key.strip() in public]

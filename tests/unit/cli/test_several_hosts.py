@@ -101,8 +101,8 @@ def test_a_joining_host_makes_its_own_key_and_runs_its_own_validator(
     third = joined(tmp_path / "c", first / "join-validator-3.tgz")
     assert running_on(second.root) == {"validator-2"}
     keys = [secrets_of(root) for root in (first, second.root, third.root)]
-    assert [len(found) for found in keys] == [6, 1, 1]
-    assert len(set.union(*keys)) == 8
+    assert [len(found) for found in keys] == [7, 1, 1], "of the console too"
+    assert len(set.union(*keys)) == 9
     assert settings_problems(second) == []
     session = open_session(second.root)
     network = session.network

@@ -33,6 +33,7 @@ def test_every_member_gets_its_own_key_and_all_the_same_public_variables(
     assert keys == {
         "matcher.key": environment["MATCHER_PRIVATE_KEY"],
         "agent-1.key": environment["AGENT_PRIVATE_KEY_1"],
+        "console.key": environment["CONSOLE_TOKEN"],
         **{f"validator-{n}.key": environment[f"VALIDATOR_KEY_{n}"] for n in (1, 2, 3)},
     }
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o400 for path in (to / "keys").iterdir())

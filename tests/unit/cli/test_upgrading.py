@@ -100,6 +100,15 @@ def test_only_variables_with_a_value_that_are_not_there_are_added() -> None:
     assert new_variables(there, example, former) == {}, "it was left out on purpose"
 
 
+def test_a_deployment_from_before_the_console_is_given_a_token_for_it() -> None:
+    example = parse_dotenv(b"CONSOLE_TOKEN=\nCONSOLE_HTTP=127.0.0.1:8088\n", name="example")
+    found = new_variables(parse_dotenv(b"KEY=x\n", name=".env"), example, None)
+    assert list(found) == ["CONSOLE_TOKEN"]
+    assert len(found["CONSOLE_TOKEN"]) == 64
+    present = parse_dotenv(b"CONSOLE_TOKEN=mine\n", name=".env")
+    assert new_variables(present, example, None) == {}
+
+
 def test_an_env_file_keeps_what_it_had(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("# mine\nexport MINE=1\n")

@@ -3,6 +3,7 @@
 from pinai_subnet.wire.catalogue import (
     agents,
     config,
+    console,
     host,
     keys,
     matching,
@@ -23,6 +24,7 @@ CATALOGUE: dict[str, Entry] = {
     for area in (
         agents,
         config,
+        console,
         host,
         keys,
         matching,
