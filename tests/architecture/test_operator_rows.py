@@ -1,7 +1,4 @@
-"""Which tests show each row of bad input that replication and its neighbours answer for: all of them exist.
-
-The rows are those of the operators' design page, section 2. A row is added here together with its tests.
-"""
+"""Which tests show each row of bad input: all forty of the operators' design page, section 2; all tests exist."""
 
 import ast
 from functools import cache
@@ -13,13 +10,44 @@ TESTS = Path(__file__).resolve().parents[1]
 
 ROWS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
-        "containers/test_image.py": (
-            "test_missing_variables_are_named_all_at_once_with_file_and_line",
+        "e2e/test_bad_configuration.py": (
+            "test_an_empty_variable_of_the_network_stops_every_role",
+            "test_a_missing_key_is_named_by_its_variable_and_line",
         ),
         "containers/test_deployment.py": (
             "test_without_keys_the_first_step_is_named",
             "test_everything_wrong_in_keys_and_configuration_is_told_at_once",
         ),
+        "containers/test_image.py": (
+            "test_missing_variables_are_named_all_at_once_with_file_and_line",
+        ),
+    },
+    2: {
+        "e2e/test_bad_configuration.py": (
+            "test_a_malformed_key_is_described_but_never_shown",
+            "test_two_malformed_keys_are_two_problems_with_their_variables",
+            "test_a_key_with_prefix_or_blanks_is_accepted",
+        ),
+        "unit/runtime/test_private_key.py": (
+            "test_a_prefix_and_white_space_around_are_accepted",
+            "test_a_malformed_key_is_described_and_never_shown",
+            "test_no_part_of_a_refused_key_is_in_the_message",
+        ),
+    },
+    3: {
+        "e2e/test_bad_configuration.py": (
+            "test_the_key_of_another_validator_is_named",
+            "test_an_unknown_key_and_an_unknown_id_are_told_apart",
+            "test_a_matcher_with_a_key_that_the_network_does_not_name",
+        ),
+    },
+    4: {
+        "e2e/test_bad_configuration.py": (
+            "test_one_key_for_two_validators_stops_every_role",
+            "test_a_matcher_with_a_validators_key_stops_every_role",
+        ),
+        "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
+        "e2e/test_membership_commands.py": ("test_key_of_another_member_is_refused",),
     },
     5: {
         "integration/runtime/test_data_dir.py": (
@@ -39,6 +67,11 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
     },
     7: {
+        "e2e/test_bad_configuration.py": (
+            "test_every_port_in_use_is_named_before_anything_is_touched",
+            "test_ports_of_the_whole_network_are_checked_before_up",
+        ),
+        "unit/cli/test_check.py": ("test_a_taken_port_names_who_has_it",),
         "containers/test_deployment.py": (
             "test_a_taken_port_is_named_with_its_holder_and_its_variable",
         ),
@@ -70,9 +103,6 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     10: {
-        "containers/test_harsh_host.py": (
-            "test_a_validator_on_a_full_disk_only_reads_and_goes_on_without_a_restart",
-        ),
         "unit/runtime/test_disk.py": (
             "test_less_free_than_the_wanted_part_is_warned_of_with_both_figures",
             "test_a_disk_that_will_be_full_within_the_wanted_days_is_warned_of",
@@ -98,8 +128,15 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         "e2e/test_full_disk.py": (
             "test_validators_on_a_full_disk_only_read_and_go_on_without_a_restart",
         ),
+        "containers/test_harsh_host.py": (
+            "test_a_validator_on_a_full_disk_only_reads_and_goes_on_without_a_restart",
+        ),
     },
     11: {
+        "integration/runtime/test_data_dir.py": (
+            "test_a_directory_of_another_owner_says_how_to_give_it",
+            "test_a_path_that_cannot_be_a_directory_is_refused",
+        ),
         "containers/test_deployment.py": (
             "test_it_starts_proves_itself_restarts_and_keeps_everything",
         ),
@@ -108,26 +145,53 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     12: {
+        "e2e/test_bad_configuration.py": ("test_an_open_env_file_is_refused",),
+        "unit/runtime/test_dotenv.py": ("test_a_file_open_to_others_is_refused_with_the_fix",),
+        "unit/cli/test_check.py": (
+            "test_doctor_fixes_modes_directories_and_notes_and_takes_them_back",
+        ),
         "containers/test_deployment.py": ("test_a_readable_env_file_is_refused",),
     },
     13: {
-        "containers/test_deployment.py": (
+        "e2e/test_bad_configuration.py": (
+            "test_quirks_of_env_files_are_understood",
             "test_a_variable_given_twice_is_refused_with_both_lines",
+        ),
+        "unit/runtime/test_dotenv.py": (
+            "test_quotes_dollars_spaces_export_and_comments",
+            "test_windows_line_ends_and_byte_order_mark_are_tolerated_with_a_notice",
+            "test_every_duplicate_is_fatal_with_both_lines",
+        ),
+        "containers/test_deployment.py": (
             "test_quirks_of_env_files_mean_the_same_everywhere",
+            "test_a_variable_given_twice_is_refused_with_both_lines",
         ),
     },
     14: {
+        "e2e/test_bad_configuration.py": (
+            "test_a_misspelled_key_is_suggested",
+            "test_a_wrong_type_unit_or_range_is_refused",
+        ),
+        "unit/runtime/test_settings.py": (
+            "test_an_unknown_key_names_file_line_and_the_nearest_key",
+            "test_a_number_with_a_unit_is_explained",
+        ),
         "containers/test_image.py": ("test_a_misspelled_key_is_named_with_the_right_one",),
         "containers/test_deployment.py": (
             "test_everything_wrong_in_keys_and_configuration_is_told_at_once",
         ),
     },
     15: {
-        "containers/test_image.py": (
-            "test_missing_variables_are_named_all_at_once_with_file_and_line",
+        "e2e/test_bad_configuration.py": ("test_an_unresolved_variable_is_named_with_its_line",),
+        "unit/runtime/test_settings.py": (
+            "test_every_unresolved_variable_is_reported_at_once_with_its_line",
         ),
         "containers/test_deployment.py": (
+            "test_everything_wrong_in_keys_and_configuration_is_told_at_once",
             "test_an_unset_variable_of_the_configuration_is_named_with_file_and_line",
+        ),
+        "containers/test_image.py": (
+            "test_missing_variables_are_named_all_at_once_with_file_and_line",
         ),
     },
     16: {
@@ -137,11 +201,15 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         "containers/test_deployment.py": (
             "test_a_flipped_byte_is_refused_with_the_name_of_the_file",
         ),
+        "containers/test_upgrade.py": ("test_a_damaged_distribution_is_refused_before_anything",),
         "containers/test_systemd.py": (
             "test_binaries_come_out_of_a_distribution_without_an_engine",
         ),
     },
     18: {
+        "unit/deployment/test_engine_check.py": (
+            "test_an_engine_that_cannot_be_used_is_told_with_the_exact_command",
+        ),
         "containers/test_deployment.py": (
             "test_an_engine_that_cannot_be_used_is_told_with_the_command_that_helps",
         ),
@@ -171,6 +239,16 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         "e2e/test_bad_members.py": (
             "test_status_names_who_has_another_configuration",
             "test_a_healthy_network_has_no_differences",
+        ),
+    },
+    22: {
+        "e2e/test_bad_configuration.py": ("test_an_impossible_threshold_is_explained",),
+        "e2e/test_membership_commands.py": ("test_impossible_threshold_is_refused",),
+    },
+    23: {
+        "unit/insight/test_checks.py": (
+            "test_a_certificate_is_read_from_the_endpoint_and_its_fault_is_named",
+            "test_a_certificate_that_ends_soon_is_warned_of_at_thirty_seven_and_one_days",
         ),
     },
     24: {
@@ -244,8 +322,26 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     30: {
+        "unit/cli/test_upgrading.py": (
+            "test_a_validator_whose_stop_would_cost_the_majority_is_not_stopped",
+        ),
+        "unit/insight/test_network_status.py": (
+            "test_a_lost_validator_degrades_and_the_next_loss_is_announced_with_what_to_type",
+        ),
         "containers/test_deployment.py": (
             "test_it_starts_proves_itself_restarts_and_keeps_everything",
+        ),
+        "containers/test_upgrade.py": ("test_a_validator_that_cannot_be_spared_is_not_taken",),
+    },
+    31: {
+        "unit/cli/test_check.py": (
+            "test_a_root_layer_that_is_away_or_slow_is_told_with_a_code_and_what_to_do",
+        ),
+        "e2e/test_rootlayer_outage.py": (
+            "test_work_goes_on_without_rootlayer_and_is_delivered_exactly_once_afterwards",
+        ),
+        "integration/validator/test_canary.py": (
+            "test_canaries_get_epochs_of_their_own_and_are_final_while_root_layer_is_away",
         ),
     },
     32: {
@@ -296,6 +392,13 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "fuzz/test_surfaces.py": ("test_random_bytes_are_refused_with_a_code_or_taken",),
     },
+    34: {
+        "e2e/test_bad_members.py": (
+            "test_a_caller_of_another_subnet_is_told_both",
+            "test_an_agent_of_another_subnet_is_told_at_registration",
+            "test_an_agent_without_registration_or_capability_is_told_which",
+        ),
+    },
     35: {
         "containers/test_network.py": (
             "test_a_health_probe_works_with_a_quarter_of_a_processor",
@@ -303,30 +406,40 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     36: {
-        "containers/test_network.py": ("test_a_clean_clone_gives_the_network_of_the_contract",),
         "unit/runtime/test_log_volume.py": (
             "test_the_first_line_passes_and_a_count_follows_when_the_interval_is_over",
             "test_who_varies_a_field_meets_the_limit_of_the_event_and_memory_stays_bounded",
             "test_every_process_holds_back_its_own_and_its_libraries_repeats",
             "test_a_process_keeps_so_many_files_of_such_a_size_and_loses_no_line",
         ),
+        "containers/test_network.py": ("test_a_clean_clone_gives_the_network_of_the_contract",),
     },
     37: {
+        "e2e/test_secrets.py": (
+            "test_no_key_is_on_any_command_line",
+            "test_every_process_sees_its_own_key_only",
+            "test_no_key_is_in_any_file_but_env",
+            "test_no_key_is_in_any_answer",
+        ),
+        "e2e/test_support_bundle.py": ("test_no_canary_is_in_the_bundle",),
+        "e2e/test_bad_configuration.py": ("test_a_secret_in_yaml_is_refused_and_not_shown",),
         "containers/test_network.py": ("test_each_service_has_its_own_key_only",),
         "containers/test_image.py": ("test_it_holds_no_secret",),
     },
     38: {
+        "integration/runtime/test_sqlite.py": ("test_a_failed_migration_is_undone",),
         "containers/test_deployment.py": (
             "test_a_second_operator_is_told_to_wait",
             "test_it_starts_proves_itself_restarts_and_keeps_everything",
         ),
+        "containers/test_upgrade.py": ("test_what_was_killed_in_the_middle_is_resumed",),
     },
     39: {
-        "containers/test_harsh_host.py": (
-            "test_a_proxy_of_the_engine_is_not_asked_for_what_is_inside",
-        ),
         "containers/test_deployment.py": (
             "test_an_overlapping_network_is_named_with_a_free_range",
+        ),
+        "containers/test_harsh_host.py": (
+            "test_a_proxy_of_the_engine_is_not_asked_for_what_is_inside",
         ),
     },
     40: {
@@ -359,6 +472,10 @@ def test_every_test_of_a_row_exists(row: int) -> None:
         if not (TESTS / file).is_file() or name not in functions_of(file)
     ]
     assert missing == []
+
+
+def test_all_forty_rows_are_shown_in_their_order() -> None:
+    assert list(ROWS) == list(range(1, 41))
 
 
 def test_every_row_has_tests_and_none_twice() -> None:

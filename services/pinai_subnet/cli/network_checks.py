@@ -13,6 +13,7 @@ from pinai_subnet.insight.clocks import FAIL_SECONDS
 from pinai_subnet.insight.network_status import MemberView, NetworkStatus
 
 _TIMEOUT_SECONDS = 5.0
+_OVERLOADED = (429, 502, 503, 504)
 
 
 def network_checks(session: Session) -> Iterator[Check]:
@@ -39,30 +40,43 @@ def skipped(reason: str) -> Check:
 
 
 def _root_layer(session: Session) -> Check:
-    """Ask RootLayer anything: who answers is there, and its Date says how far it is from this host's time."""
+    """Ask RootLayer how it is: whoever answers is there."""
     api = session.rootlayer
     url = (api.base if "://" in api.base else f"http://{api.base}") + "/health"
     begun = time.monotonic()
     try:
         answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
     except httpx.HTTPError as error:
+        return root_layer_check(api.base, None, 0.0, failure=type(error).__name__)
+    return root_layer_check(api.base, answer.status_code, time.monotonic() - begun)
+
+
+def root_layer_check(base: str, status: int | None, seconds: float, *, failure: str = "") -> Check:
+    """Judge one question to RootLayer: away, overloaded, slow, or fine (operators row 31)."""
+    if status is None:
         return Check(
             category="chain",
             test="rootlayer",
             verdict=Verdict.FAIL,
-            measured=f"{api.base} does not answer: {type(error).__name__}",
+            measured=f"{base} does not answer: {failure}",
             suggestion="start it, or correct ROOTLAYER_HTTP and ROOTLAYER_GRPC",
             code="SN-N401",
         )
-    seconds = time.monotonic() - begun
     verdict = graded(seconds, good=0.1, warn=1.0, fail=_TIMEOUT_SECONDS)
+    suggestion = ""
+    if status in _OVERLOADED:
+        verdict = Verdict.WARN
+        suggestion = "it limits its callers or is overloaded: ask for more, or use another one"
+    elif verdict in (Verdict.WARN, Verdict.FAIL):
+        verdict = Verdict.WARN
+        suggestion = "settlement will be slow: look at its load and at the way to it"
     return Check(
         category="chain",
         test="rootlayer",
         verdict=verdict,
-        measured=f"HTTP {answer.status_code} after {seconds * 1000:.0f} ms",
-        suggestion="settlement will be slow: look at its load" if verdict is Verdict.WARN else "",
-        code="SN-N427" if verdict is Verdict.WARN else "",
+        measured=f"HTTP {status} after {seconds * 1000:.0f} ms",
+        suggestion=suggestion,
+        code="SN-N427" if suggestion else "",
     )
 
 

@@ -11,6 +11,7 @@ from tests.start_kit import Place
 from pinai_subnet.cli.check import all_checks
 from pinai_subnet.cli.main import main
 from pinai_subnet.cli.mending import JOURNAL, wanted_mends
+from pinai_subnet.cli.network_checks import root_layer_check
 from pinai_subnet.cli.port_holder import holder_of
 from pinai_subnet.insight.checks import Verdict
 
@@ -100,3 +101,18 @@ def test_doctor_fixes_modes_directories_and_notes_and_takes_them_back(
 
 def test_without_a_home_there_is_nothing_to_check(tmp_path: Path) -> None:
     assert main(["check", "--home", str(tmp_path / "none")]) == CONFIGURATION
+
+
+def test_a_root_layer_that_is_away_or_slow_is_told_with_a_code_and_what_to_do() -> None:
+    """Operators row 31."""
+    away = root_layer_check("127.0.0.1:9001", None, 0.0, failure="ConnectError")
+    assert (away.verdict, away.code) == (Verdict.FAIL, "SN-N401")
+    assert away.measured == "127.0.0.1:9001 does not answer: ConnectError"
+    assert "ROOTLAYER_HTTP" in away.suggestion
+    slow = root_layer_check("127.0.0.1:9001", 200, 2.5)
+    assert (slow.verdict, slow.code) == (Verdict.WARN, "SN-N427")
+    assert slow.measured == "HTTP 200 after 2500 ms"
+    limited = root_layer_check("127.0.0.1:9001", 429, 0.01)
+    assert (limited.verdict, limited.code) == (Verdict.WARN, "SN-N427")
+    assert "limits" in limited.suggestion
+    assert root_layer_check("127.0.0.1:9001", 200, 0.01).verdict is Verdict.GOOD

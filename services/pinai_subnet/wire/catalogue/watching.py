@@ -62,8 +62,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code="SN-N427",
-        title="RootLayer is slow",
-        cause="RootLayer took more than a second to answer, so intents are seen and batches are settled late.",
+        title="RootLayer is slow or limits its callers",
+        cause="RootLayer took more than a second, or said that it is overloaded: intents and batches are late.",
         remedy="Look at its load and at the way to it; nothing is lost meanwhile.",
     ),
     Entry(
