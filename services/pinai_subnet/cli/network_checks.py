@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import httpx
 
+from pinai_subnet.cli.hosts import peer_views
 from pinai_subnet.cli.session import Session
 from pinai_subnet.cli.status import look
 from pinai_subnet.insight.certificate import fetch, judged
 from pinai_subnet.insight.checks import Check, Verdict, graded
 from pinai_subnet.insight.clocks import FAIL_SECONDS
 from pinai_subnet.insight.network_status import MemberView, NetworkStatus
+from pinai_subnet.insight.peers import judge_peers
 
 _TIMEOUT_SECONDS = 5.0
 _OVERLOADED = (429, 502, 503, 504)
@@ -31,6 +33,7 @@ def network_checks(session: Session) -> Iterator[Check]:
         return
     yield from _clocks(seen)
     yield from peers(seen)
+    yield from _dialled(session)
     yield from _sameness(seen, validators)
 
 
@@ -106,6 +109,21 @@ def peers(seen: NetworkStatus) -> Iterator[Check]:
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
             yield _pair(first, second, matrix[first][second], matrix[second][first])
+
+
+def _dialled(session: Session) -> Iterator[Check]:
+    """Have every validator dial the others: what keeps two apart, and on which host it can be corrected."""
+    members = session.network.parameters.validators
+    endpoints = {str(member.id): member.raft_endpoint for member in members}
+    for finding in judge_peers(endpoints, list(peer_views(session).values())):
+        yield Check(
+            category="peers",
+            test=f"dialling {finding.ids[0]}",
+            verdict=Verdict.FAIL if finding.parted else Verdict.WARN,
+            measured=finding.text,
+            suggestion=finding.fix,
+            code="SN-N428",
+        )
 
 
 def _pair(first: str, second: str, there: bool | None, back: bool | None) -> Check:
