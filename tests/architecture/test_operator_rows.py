@@ -250,6 +250,9 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_a_certificate_is_read_from_the_endpoint_and_its_fault_is_named",
             "test_a_certificate_that_ends_soon_is_warned_of_at_thirty_seven_and_one_days",
         ),
+        "integration/rootlayer/test_certificates.py": (
+            "test_a_certificate_that_is_not_good_is_a_coded_failure_with_its_name",
+        ),
     },
     24: {
         "unit/consensus/test_journal_damage.py": (

@@ -1,15 +1,14 @@
 """Verdicts, scores, certificates and pairs of peers: what a report of checks says about measured values."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.certificates import make_certificate
 from tests.unit.insight.test_network_status import gone, validator, whole
 
 from pinai_subnet.cli.network_checks import peers
@@ -92,23 +91,6 @@ def tls_server(certificate: Path, key: Path) -> Iterator[str]:
             yield f"localhost:{listener.getsockname()[1]}"
         finally:
             thread.join(10)
-
-
-def make_certificate(directory: Path, *, name: str, days: int) -> tuple[Path, Path]:
-    """A self-signed certificate for a name that ends in so many days, or ended so many days ago."""
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    request, names = directory / "request.pem", directory / "names.txt"
-    names.write_text(f"subjectAltName=DNS:{name}\n")
-    openssl = shutil.which("openssl")
-    assert openssl is not None, "openssl makes the certificates of this test"
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    for words in (
-        ["req", *curve, "-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}"],
-        ["x509", "-req", "-in", str(request), "-signkey", str(key), "-days", str(days),
-         "-extfile", str(names), "-out", str(certificate)],
-    ):  # fmt: skip
-        subprocess.run([openssl, *words], check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.mark.parametrize(
