@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pinai_subnet.cli.requester import Order, deadline_in, signed_intent
 from pinai_subnet.cli.session import Session
-from pinai_subnet.ports.errors import Refused, Unreachable
+from pinai_subnet.ports.errors import DependencyError, Refused, Unreachable
 
 POLL_SECONDS = 0.1
 CANARY_TYPE = "echo"
@@ -56,10 +56,18 @@ def prove_ready(
     session: Session, say: Callable[[str], None], *, timeout_seconds: float = 60.0
 ) -> Proof:
     """Wait until an intent has been finalised: the matcher's canary, which costs nothing, where canaries are on."""
-    enabled = session.matcher.get("/api/v1/summary")["canary"]["enabled"]
-    if enabled:
+    if _sends_canaries(session):
         return _canary(session, say, timeout_seconds)
     return _paid(session, say, timeout_seconds)
+
+
+def _sends_canaries(session: Session) -> bool:
+    """Say whether the matcher can be asked for one; one of an older version, or behind a firewall, cannot."""
+    try:
+        summary = session.matcher.find("/api/v1/summary")
+    except DependencyError:
+        return False
+    return bool(summary and summary.get("canary", {}).get("enabled"))
 
 
 def _canary(session: Session, say: Callable[[str], None], timeout_seconds: float) -> Proof:
