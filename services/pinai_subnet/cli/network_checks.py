@@ -1,11 +1,12 @@
 """What only the others can tell: RootLayer and its certificate, clocks, who reaches whom, versions. Changes nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import httpx
 
 from pinai_subnet.cli.hosts import peer_views
+from pinai_subnet.cli.local_network import LocalNetwork
 from pinai_subnet.cli.session import Session
 from pinai_subnet.cli.status import look
 from pinai_subnet.insight.certificate import fetch, judged
@@ -45,6 +46,11 @@ def skipped(reason: str) -> Check:
 def _root_layer(session: Session) -> Check:
     """Ask RootLayer how it is: whoever answers is there."""
     api = session.rootlayer
+    if session.home.run.is_dir() and "rootlayer" not in _running(session):
+        # A home that starts its own development RootLayer has not done so yet.
+        return Check(
+            category="chain", test="rootlayer", verdict=Verdict.SKIP, measured="not started"
+        )
     url = (api.base if "://" in api.base else f"http://{api.base}") + "/health"
     begun = time.monotonic()
     try:
@@ -52,6 +58,10 @@ def _root_layer(session: Session) -> Check:
     except httpx.HTTPError as error:
         return root_layer_check(api.base, None, 0.0, failure=type(error).__name__)
     return root_layer_check(api.base, answer.status_code, time.monotonic() - begun)
+
+
+def _running(session: Session) -> Collection[str]:
+    return LocalNetwork(home=session.home, say=lambda _: None).running()
 
 
 def root_layer_check(base: str, status: int | None, seconds: float, *, failure: str = "") -> Check:
