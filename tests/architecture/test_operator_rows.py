@@ -39,7 +39,7 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_the_key_of_another_validator_is_named",
             "test_an_unknown_key_and_an_unknown_id_are_told_apart",
             "test_a_matcher_with_a_key_that_the_network_does_not_name",
-        )
+        ),
     },
     4: {
         "e2e/test_bad_configuration.py": (
@@ -63,7 +63,9 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "e2e/test_recovery.py": ("test_a_copied_identity_is_refused_and_takes_over_when_told_to",),
     },
-    6: {"e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",)},
+    6: {
+        "e2e/test_bad_members.py": ("test_one_id_with_another_key_cannot_join",),
+    },
     7: {
         "e2e/test_bad_configuration.py": (
             "test_every_port_in_use_is_named_before_anything_is_touched",
@@ -193,7 +195,7 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
     },
     16: {
-        "containers/test_deployment.py": ("test_a_distribution_for_another_processor_is_refused",)
+        "containers/test_deployment.py": ("test_a_distribution_for_another_processor_is_refused",),
     },
     17: {
         "containers/test_deployment.py": (
@@ -398,13 +400,13 @@ ROWS: dict[int, dict[str, tuple[str, ...]]] = {
             "test_a_caller_of_another_subnet_is_told_both",
             "test_an_agent_of_another_subnet_is_told_at_registration",
             "test_an_agent_without_registration_or_capability_is_told_which",
-        )
+        ),
     },
     35: {
         "containers/test_network.py": (
             "test_a_health_probe_works_with_a_quarter_of_a_processor",
             "test_every_container_becomes_healthy",
-        )
+        ),
     },
     36: {
         "unit/runtime/test_log_volume.py": (
