@@ -96,13 +96,14 @@ class _Elsewhere(Member):
 
 
 def ports_on(addresses: Mapping[str, str], *, validators: int) -> PortPlan:
-    """Return the documented ports, each at the address of the host whose member listens there."""
+    """Return the documented ports of the members that have a host, each at its address."""
     plan = PortPlan.documented(validators)
     hosts = {name.upper().replace("-", "_"): address for name, address in addresses.items()}
     return PortPlan(
         {
             name: f"{hosts[name.rpartition('_')[0]]}:{endpoint.rpartition(':')[2]}"
             for name, endpoint in plan.endpoints.items()
+            if name.rpartition("_")[0] in hosts
         }
     )
 
