@@ -73,7 +73,10 @@ class Host:
     def deploy(self, *words: object, status: int = 0) -> str:
         """Run deploy.sh; return all it said."""
         done = self.start(*words)
-        said, _ = done.communicate(timeout=COMMAND_SECONDS)
+        try:
+            said, _ = done.communicate(timeout=COMMAND_SECONDS)
+        finally:
+            done.kill()
         assert done.returncode == status, f"deploy.sh {words}: {done.returncode}\n{said}"
         return said
 

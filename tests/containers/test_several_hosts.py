@@ -21,7 +21,7 @@ from pinai_subnet.cli.home import is_secret
 from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.session import Session, open_session
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 _FOURTH = "test_a_fourth_host_joins_under_load_with_a_key_that_never_leaves_it"
 SEVERAL_SERVERS = {
