@@ -31,21 +31,7 @@ class MatcherMetrics:
             labels=("code",),
             values={"code": {*CATALOGUE, "completed"}},
         )
-        self.bids = metrics.counter(
-            "bids",
-            "Bids answered, by result.",
-            labels=("result",),
-            values={"result": {*(answer.value for answer in Answer), "refused"}},
-        )
-        self.refused = metrics.counter(
-            "bids_refused", "Bids refused, by code.", labels=("code",), values={"code": CATALOGUE}
-        )
-        self.declines = metrics.counter("declines", "Agents' words that they do not bid.")
-        self.silent = metrics.gauge(
-            "silent_agents",
-            "count",
-            "Agents that could have bid in many windows in a row and never answered.",
-        )
+        self._add_bids(metrics)
         self.windows = metrics.counter(
             "windows_closed",
             "Windows closed, by how.",
@@ -60,15 +46,7 @@ class MatcherMetrics:
             values={"code": CATALOGUE},
         )
         self.resyncs = metrics.counter("stream_resyncs", "Listeners that fell behind.")
-        self.canaries = metrics.counter(
-            "canaries", "Canary intents ended, by result.", labels=("result",)
-        )
-        self.canary_ok = metrics.gauge(
-            "canary_ok", "bool", "1 while the last canary intent was finalised in time."
-        )
-        self.canary_seconds = metrics.histogram(
-            "canary_to_final", "seconds", "From sending a canary intent to its final batch."
-        )
+        self._add_canaries(metrics)
         self.open = metrics.gauge("intents_in_memory", "count", "Intents in memory.")
         self.streams = metrics.gauge(
             "streams",
@@ -86,6 +64,37 @@ class MatcherMetrics:
         self.outbox = metrics.gauge("outbox", "count", "Assignments RootLayer has not answered.")
         self.recording = metrics.gauge("recording", "count", "Assignments validators must take.")
         self._add_times(metrics)
+
+    def _add_bids(self, metrics: Metrics) -> None:
+        self.bids = metrics.counter(
+            "bids",
+            "Bids answered, by result.",
+            labels=("result",),
+            values={"result": {*(answer.value for answer in Answer), "refused"}},
+        )
+        self.refused = metrics.counter(
+            "bids_refused", "Bids refused, by code.", labels=("code",), values={"code": CATALOGUE}
+        )
+        self.declines = metrics.counter("declines", "Agents' words that they do not bid.")
+        self.silent = metrics.gauge(
+            "silent_agents",
+            "count",
+            "Agents that could have bid in many windows in a row and never answered.",
+        )
+
+    def _add_canaries(self, metrics: Metrics) -> None:
+        self.canaries = metrics.counter(
+            "canaries",
+            "Canary intents ended, by result.",
+            labels=("result",),
+            values={"result": ("finalised", "failed")},
+        )
+        self.canary_ok = metrics.gauge(
+            "canary_ok", "bool", "1 while the last canary intent was finalised in time."
+        )
+        self.canary_seconds = metrics.histogram(
+            "canary_to_final", "seconds", "From sending a canary intent to its final batch."
+        )
 
     def _add_times(self, metrics: Metrics) -> None:
         self.window = metrics.histogram("window", "seconds", "How long windows were open.")
