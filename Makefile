@@ -4,7 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help browser-deps fuzz setup lock docs proto format check build image image-report compose-files test test-containers demo up \
+.PHONY: help browser-deps fuzz setup lock docs proto format check build image image-report compose-files observability-deps \
+  test test-containers demo up \
   down status bench bench-deps bounds chaos simulate clean
 
 help: ## this list
@@ -24,6 +25,8 @@ lock: ## resolve dependencies again and rewrite requirements.lock
 
 docs: $(READY) ## write the pages that are made from the code
 	$(BIN)/subnetctl explain --page >deployment/ERRORS.md
+	$(BIN)/python scripts/write-metrics-page
+	$(BIN)/python scripts/write-dashboards
 
 proto: $(READY) ## regenerate the committed protobuf code
 	@scripts/generate-proto
@@ -52,6 +55,12 @@ compose-files: $(READY) ## rewrite the committed Compose files and deployment/co
 	cp config/*.yaml deployment/config/
 	$(BIN)/subnetctl compose write --kind development --file docker-compose.yml
 	$(BIN)/subnetctl compose write --kind deployment --file deployment/docker/docker-compose.yml
+	$(BIN)/subnetctl compose prometheus --file deployment/observability/prometheus.yml
+
+observability-deps: ## install what proves the alert rules: Debian's prometheus with promtool; needs root
+	apt-get update -q
+	apt-get install -y -q --no-install-recommends prometheus
+	-systemctl disable --now prometheus prometheus-node-exporter
 
 test: $(READY) ## every test that needs no container engine
 	$(BIN)/pytest

@@ -33,6 +33,7 @@ cp deployment/config/*.yaml "$root/config/"
 cp deployment/scripts/deploy.sh "$root/scripts/"
 cp deployment/scripts/lib/*.sh "$root/scripts/lib/"
 cp -r deployment/systemd "$root/systemd"
+cp -r deployment/observability "$root/"
 cp deployment/{install.sh,.env.example,README.md,QUICKSTART.md,ARCHITECTURE.md} "$root/"
 cp build/image/{pinai-subnet.cdx.json,SOURCES.md} "$root/"
 cat >"$root/manifest.json" <<JSON

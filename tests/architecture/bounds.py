@@ -254,6 +254,9 @@ LIMITS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "runtime/metrics.py:max_series": (_RUNTIME + "test_label_sets_are_bounded",),
+    "runtime/tracing.py:MAX_WAITING": (
+        "unit/runtime/test_tracing.py::test_spans_beyond_the_limit_are_dropped_and_counted",
+    ),
     "runtime/sqlite.py:max_queued": (
         "integration/runtime/test_sqlite.py::test_the_queue_is_bounded_and_closing_flushes_it",
     ),
@@ -460,6 +463,12 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "runtime/log_repeats.py:_events": ("runtime/log_repeats.py:_MAX_KINDS",),
     "runtime/log_repeats.py:_ended": ("runtime/log_repeats.py:_MAX_KINDS",),
     "runtime/metrics.py:_children": ("runtime/metrics.py:max_series",),
+    "runtime/metrics.py:_refreshers": (_CONFIGURED,),
+    "runtime/metrics.py:labels": (_CONFIGURED,),
+    "runtime/tracing.py:_waiting": ("runtime/tracing.py:MAX_WAITING",),
+    "runtime/otlp.py:_resource": (_CONFIGURED,),
+    "runtime/tracing.py:Span.facts": ("a few facts that we name ourselves",),
+    "runtime/vitals.py:_queues": (_CONFIGURED,),
     "runtime/problems.py:ProblemDetails.headers": (_REQUEST,),
     "runtime/settings.py:problems": (_REQUEST,),
     "runtime/sqlite.py:_jobs": ("runtime/sqlite.py:max_queued",),

@@ -26,6 +26,7 @@ _TASKS = "unit/agent/test_tasks.py::"
 _AGENT = "integration/agent/test_agent.py::"
 _REPORT = "integration/validator/test_life_of_a_report.py::"
 _BACKUP = ("e2e/test_backup.py::test_a_scheduled_backup_is_taken_encrypted_and_pruned",)
+_TRACES = ("e2e/test_tracing.py::test_one_intent_is_one_trace_of_all_who_worked_on_it",)
 _BAD = "e2e/test_bad_configuration.py::"
 _OTHER_NETWORK = (_BAD + "test_data_of_another_network_is_left_alone",)
 _THRESHOLD = ("unit/protocol/test_quorum.py::test_required_signatures_rounds_up",)
@@ -173,6 +174,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "integration/matcher/test_bidding.py::test_intents_beyond_the_limit_wait_at_root_layer",
     ),
     "matcher.yaml:docs": _DOCS,
+    "matcher.yaml:tracing.endpoint": _TRACES,
     "network.yaml:restored": (
         (
             "e2e/test_backup.py::"
@@ -362,6 +364,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "validator.yaml:listen.raft_port": _LISTEN,
     "validator.yaml:data_dir": _DATA,
     "validator.yaml:docs": _DOCS,
+    "validator.yaml:tracing.endpoint": _TRACES,
     "validator.yaml:intake.reports_per_second": (
         (
             "integration/validator/test_published_services.py::"

@@ -95,7 +95,7 @@ def test_json_and_home_are_taken_where_the_readme_says() -> None:
     """Every command but `demo` takes --json, every command about a network --home."""
     files = {"keys new", "keys address", "keys pubkey", "backup inspect"}
     without_home = {"explain", "version", *files}
-    without_home |= {"compose write", "compose keys", "compose init"}
+    without_home |= {"compose prometheus", "compose write", "compose keys", "compose init"}
     for words, command in COMMANDS.items():
         if hasattr(command, "commands"):
             continue

@@ -74,6 +74,7 @@ class Bidder:
             return
         try:
             self._queue.put_nowait(self._bid(intent, offer))
+            self._metrics.waiting(self._queue.qsize())
         except asyncio.QueueFull:
             self._metrics.bid("dropped", 1)
 
@@ -83,6 +84,7 @@ class Bidder:
             bids = [await self._queue.get()]
             while len(bids) < self._options.bid_batch and not self._queue.empty():
                 bids.append(self._queue.get_nowait())
+            self._metrics.waiting(self._queue.qsize())
             try:
                 answers = await self._matcher.submit_bids(bids)
             except DependencyError as exc:

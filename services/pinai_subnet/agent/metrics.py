@@ -2,19 +2,34 @@
 
 from pinai_subnet.runtime.metrics import Metrics
 
+_BIDS = ("accepted", "refused", "failed", "dropped", "no_room")
+_TASKS = ("accepted", "declined", "success", "failed", "partial")
+_ANSWERS = ("accepted", "duplicate", "rejected", "failed")
+_STREAMS = ("intents", "tasks")
+
 
 class AgentMetrics:
     """Bids, tasks and reports by outcome; tasks held; reports without a receipt."""
 
     def __init__(self, metrics: Metrics) -> None:
         """Create the metrics in a process's registry."""
-        self._bids = metrics.counter("bids", "Bids by outcome.", labels=["outcome"])
-        self._tasks = metrics.counter("tasks", "Tasks by outcome.", labels=["outcome"])
-        self._reports = metrics.counter("reports", "Report attempts by answer.", labels=["answer"])
+        self._bids = metrics.counter(
+            "bids", "Bids by outcome.", labels=["outcome"], values={"outcome": _BIDS}
+        )
+        self._tasks = metrics.counter(
+            "tasks", "Tasks by outcome.", labels=["outcome"], values={"outcome": _TASKS}
+        )
+        self._reports = metrics.counter(
+            "reports", "Report attempts by answer.", labels=["answer"], values={"answer": _ANSWERS}
+        )
+        self._waiting = metrics.gauge("bids_waiting", "count", "Bids on their way to the matcher.")
         self._held = metrics.gauge("tasks_held", "count", "Tasks running or waiting for a place.")
         self._outbox = metrics.gauge("outbox", "count", "Reports without a receipt.")
         self._reconnects = metrics.counter(
-            "stream_reconnects", "Streams opened again.", labels=["stream"]
+            "stream_reconnects",
+            "Streams opened again.",
+            labels=["stream"],
+            values={"stream": _STREAMS},
         )
 
     def bid(self, outcome: str, count: int) -> None:
@@ -33,10 +48,14 @@ class AgentMetrics:
         """Publish how many tasks are running or waiting."""
         self._held.set(count)
 
+    def waiting(self, count: int) -> None:
+        """Publish how many bids wait to be sent."""
+        self._waiting.set(count)
+
     def outbox(self, count: int) -> None:
         """Publish how many reports wait for a receipt."""
         self._outbox.set(count)
 
     def reconnect(self, stream: str) -> None:
         """Count one more opening of a stream."""
-        self._reconnects.add(stream=stream)
+        self._reconnects.add(stream=stream.partition("_")[0])

@@ -19,15 +19,15 @@ from pinai_subnet.agent.tasks.json_transform import JsonTransform
 from pinai_subnet.agent.tasks.script import Script, resolve_commands
 from pinai_subnet.agent.work import Handler
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.database import open_database
 from pinai_subnet.bootstrap.listening import require_free
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.protocol.errors import InvalidInput
 from pinai_subnet.protocol.ids import parse_address, parse_name
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.settings import Loaded, SettingsLoader
-from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.network_file import Network, load_network
 from pinai_subnet.wire.status import http_problem
 
@@ -81,6 +81,7 @@ async def start(process: Process, configuration: Configuration) -> None:
     agent_id = configuration.agent_id
     if settings.http.port:
         require_free(settings.http.host, {"http.port": settings.http.port})
+    process.vitals.tell_build(VERSION, commit())
     identity = Identity(
         subnet_id=network.parameters.subnet_id, role="simple-agent", node_id=agent_id
     )
@@ -90,8 +91,8 @@ async def start(process: Process, configuration: Configuration) -> None:
         directory.close()
 
     process.on_close(release)
-    database = await process.enter(
-        SqliteDatabase(directory.file("agent.sqlite"), MIGRATIONS, identity=str(identity))
+    database = await open_database(
+        process, directory.file("agent.sqlite"), MIGRATIONS, identity=identity
     )
     scratch = _empty_folder(directory.file("scratch"))
     handlers, prices = _tasks(process, settings, configuration.commands, scratch)
@@ -117,6 +118,7 @@ async def _serve_health(process: Process, settings: AgentSettings) -> None:
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
     )
     server = HttpServer(app, host=settings.http.host, port=settings.http.port)
     await process.serve("http_server", server)

@@ -8,7 +8,7 @@ import httpx
 
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.bootstrap.listening import port_of, require_free
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.console.access import Access, check_binding, read_token
 from pinai_subnet.console.http_api import add_routes
 from pinai_subnet.console.lookout import Lookout
@@ -94,6 +94,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
     access = Access(settings.auth, token, clock=process.clock)
     pages, files = await _pages(process, settings, network, lookout, access)
     lookout.draw_with(pages.pushed)
+    process.vitals.tell_build(VERSION, commit())
     process.health.add("ready", "lookout", lookout.check)
     app = create_app(
         title="PinAI Subnet console",
@@ -101,6 +102,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
         max_body_bytes=MAX_BODY_BYTES,
     )
     add_routes(app, pages=pages, access=access, streams=streams, files=files)

@@ -12,13 +12,15 @@ from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
 from pinai_subnet.adapters.roster.http import HttpRoster
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.database import open_database
 from pinai_subnet.bootstrap.listening import port_of, require_free
 from pinai_subnet.bootstrap.matcher_canary import start_canary
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.tracing import start_tracing
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.matcher.assembly import Given, Parts, Ports, assemble, services
 from pinai_subnet.matcher.http_routes import add_http
 from pinai_subnet.matcher.http_summary import add_summary
-from pinai_subnet.matcher.loops import prune, sample
+from pinai_subnet.matcher.loops import prune
 from pinai_subnet.matcher.metrics import MatcherMetrics
 from pinai_subnet.matcher.settings import (
     FILE_NAME,
@@ -36,7 +38,6 @@ from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.settings import SettingsLoader
-from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.auth_file import AuthFile, load_auth
 from pinai_subnet.wire.authentication import AuthenticationInterceptor, AuthMode, RequestVerifier
 from pinai_subnet.wire.network_file import Network, load_network
@@ -114,12 +115,14 @@ async def start(process: Process, configuration: Configuration) -> Listening:
             "listen.http_port": port_of(settings.listen.http_port, endpoints.matcher_http),
         },
     )
+    process.vitals.tell_build(VERSION, commit())
     given = await _given(process, configuration)
     parts = await assemble(given)
     # Loops that end after the journal's own may still have marked something.
     process.on_close(parts.journal.flush)
     _start_loops(process, parts, settings)
     _add_health(process, parts)
+    _watch(process, parts, settings.limits.max_intents)
 
     verifier = configuration.auth.verifier(
         "matcher", subnet_id=parameters.subnet_id, clock=process.clock
@@ -135,6 +138,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         error_mapper=grpc_status,
         interceptors=[AuthenticationInterceptor(verifier)],
         max_message_bytes=settings.limits.max_message_bytes,
+        times=process.vitals.rpc,
     )
     await process.serve("grpc_server", grpc_server)
     http_server = HttpServer(
@@ -185,6 +189,7 @@ def _application(
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
         docs=docs,
     )
     add_http(app, parts, given, verifier)
@@ -194,6 +199,7 @@ def _application(
 
 async def _given(process: Process, configuration: Configuration) -> Given:
     settings, network = configuration.settings, configuration.network
+    start_tracing(process, settings.tracing, settings.matcher_id)
     parameters, signer = network.parameters, configuration.signer
     identity = Identity(subnet_id=parameters.subnet_id, role="matcher", node_id=settings.matcher_id)
     directory = DataDirectory.open(settings.data_dir, identity=identity)
@@ -202,8 +208,8 @@ async def _given(process: Process, configuration: Configuration) -> Given:
         directory.close()
 
     process.on_close(release)
-    database = await process.enter(
-        SqliteDatabase(directory.file("matcher.sqlite"), MIGRATIONS, identity=str(identity))
+    database = await open_database(
+        process, directory.file("matcher.sqlite"), MIGRATIONS, identity=identity
     )
     root_layer = GrpcRootLayer(
         network.endpoints.rootlayer_grpc,
@@ -246,7 +252,15 @@ async def _given(process: Process, configuration: Configuration) -> Given:
             signatures_checked=configuration.auth.matcher.mode is not AuthMode.OFF,
         ),
         metrics=MatcherMetrics(process.metrics),
+        tracer=process.vitals.tracer,
     )
+
+
+def _watch(process: Process, parts: Parts, most: int) -> None:
+    """Show the gauges and the queues, which are bounded by the intents in memory."""
+    process.metrics.refresh(parts.measure)
+    for name, queue in (("post_assignments", parts.outbox), ("record_assignments", parts.recorder)):
+        process.vitals.watch_queue(name, queue.__len__, most)
 
 
 def _start_loops(process: Process, parts: Parts, settings: MatcherSettings) -> None:
@@ -258,7 +272,6 @@ def _start_loops(process: Process, parts: Parts, settings: MatcherSettings) -> N
     process.loop("watch_intents", parts.intent_watch.watch)
     process.loop("reconcile_intents", parts.intent_watch.reconcile)
     process.loop("refresh_roster", parts.roster_watch.run)
-    process.loop("sample_gauges", partial(sample, measure=parts.measure))
     process.loop(
         "prune_journal",
         partial(

@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.database import open_database
 from pinai_subnet.bootstrap.listening import port_of, require_free
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.protocol.ids import Address, SubnetId
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.registry.grpc_api import RegistryServicer
@@ -22,7 +23,6 @@ from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.settings import SettingsLoader
-from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.wire.auth_file import AuthFile, load_auth
 from pinai_subnet.wire.authentication import (
     AuthenticationInterceptor,
@@ -72,6 +72,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
             "listen.grpc_port": port_of(settings.listen.grpc_port, network.endpoints.registry_grpc),
         },
     )
+    process.vitals.tell_build(VERSION, commit())
     registry = await _registry(process, settings, parameters)
     verifier = _verifier(settings, auth, parameters.subnet_id, process.clock)
     process.loop("sweep", Sweep(registry=registry, every_seconds=settings.sweep_seconds).run)
@@ -87,6 +88,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
             error_mapper=grpc_status,
             interceptors=[AuthenticationInterceptor(verifier)],
             max_message_bytes=max(settings.limits.max_body_bytes, 65_536),
+            times=process.vitals.rpc,
         ),
     )
     app = create_app(
@@ -95,6 +97,7 @@ async def start(process: Process, arguments: Arguments) -> HttpServer:
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
         docs=settings.docs,
         max_body_bytes=settings.limits.max_body_bytes,
     )
@@ -119,8 +122,8 @@ async def _registry(
         directory.close()
 
     process.on_close(release)
-    database = await process.enter(
-        SqliteDatabase(directory.file("registry.sqlite"), MIGRATIONS, identity=str(identity))
+    database = await open_database(
+        process, directory.file("registry.sqlite"), MIGRATIONS, identity=identity
     )
     store = SqliteStore(database)
     return Registry(

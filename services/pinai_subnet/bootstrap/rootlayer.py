@@ -8,8 +8,9 @@ import grpc
 from fastapi import FastAPI
 
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.database import open_database
 from pinai_subnet.bootstrap.listening import port_of, require_free
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.rootlayer.api.endpoint import Endpoint
 from pinai_subnet.rootlayer.api.grpc import (
     HeaderInterceptor,
@@ -79,6 +80,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
     grpc_port = port_of(listen.grpc_port, network.endpoints.rootlayer_grpc)
     http_port = port_of(listen.http_port, network.endpoints.rootlayer_http)
     require_free(listen.host, {"listen.grpc_port": grpc_port, "listen.http_port": http_port})
+    process.vitals.tell_build(VERSION, commit())
     hub = _hub(settings)
     service = RootLayerService(
         network=parameters,
@@ -110,6 +112,7 @@ async def serve(process: Process, settings: RootLayerSettings, network: Network)
         error_mapper=grpc_status,
         interceptors=[HeaderInterceptor(verifier)],
         max_message_bytes=settings.limits.request_bytes,
+        times=process.vitals.rpc,
     )
     await process.serve("grpc", grpc_server)
     app = _app(process, settings)
@@ -158,6 +161,7 @@ def _app(process: Process, settings: RootLayerSettings) -> FastAPI:
         error_mapper=problem_of,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
         docs=settings.docs,
         max_body_bytes=settings.limits.request_bytes,
     )
@@ -173,8 +177,8 @@ async def _database(
         directory.close()
 
     process.on_close(release)
-    return await process.enter(
-        SqliteDatabase(directory.file("rootlayer.sqlite"), MIGRATIONS, identity=str(identity))
+    return await open_database(
+        process, directory.file("rootlayer.sqlite"), MIGRATIONS, identity=identity
     )
 
 

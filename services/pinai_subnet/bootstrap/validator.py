@@ -9,13 +9,15 @@ from fastapi import FastAPI
 
 from pinai_subnet.adapters.root_layer.grpc import GrpcRootLayer
 from pinai_subnet.bootstrap.arguments import Arguments
+from pinai_subnet.bootstrap.database import open_database
 from pinai_subnet.bootstrap.listening import port_of, require_free
+from pinai_subnet.bootstrap.tracing import start_tracing
 from pinai_subnet.bootstrap.validator_backups import add_backups
-from pinai_subnet.bootstrap.validator_files import Configuration, load
+from pinai_subnet.bootstrap.validator_files import Configuration, load, replication_options
 from pinai_subnet.bootstrap.validator_identity import told_as_misconfigured
 from pinai_subnet.bootstrap.validator_log import cluster_id_of, log_factory
 from pinai_subnet.bootstrap.validator_record import signing_record_of
-from pinai_subnet.bootstrap.version import VERSION
+from pinai_subnet.bootstrap.version import VERSION, commit
 from pinai_subnet.consensus.resumable import ResumableLog
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.replication import Replication
@@ -26,7 +28,6 @@ from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.lifecycle import Process, run_process
 from pinai_subnet.runtime.logs import get_logger
-from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
 from pinai_subnet.validator.api_hosts import add_host_routes
@@ -82,6 +83,8 @@ async def start(process: Process, configuration: Configuration) -> Listening:
             "listen.raft_port": port_of(listen.raft_port, me.raft_endpoint),
         },
     )
+    process.vitals.tell_build(VERSION, commit())
+    start_tracing(process, configuration.settings.tracing, configuration.me.id)
     service, directory, log, cluster_id = await _service(process, configuration)
     checks = HealthChecks(
         replica=service.replica,
@@ -103,6 +106,7 @@ async def start(process: Process, configuration: Configuration) -> Listening:
     process.loop("guard_disk", guard.run)
     for name, loop in service.loops().items():
         process.loop(name, told_as_misconfigured(loop))
+    _watch_queues(process, configuration, service)
     listening = await _serve(process, configuration, service, cluster_id, watch)
     _join_registry(process, configuration)
     get_logger().info(
@@ -112,6 +116,18 @@ async def start(process: Process, configuration: Configuration) -> Listening:
         http_port=listening.http_port,
     )
     return listening
+
+
+def _watch_queues(
+    process: Process, configuration: Configuration, service: ValidatorService
+) -> None:
+    settings, reception = configuration.settings, service.reception
+    process.vitals.watch_queue("reports", lambda: reception.waiting, settings.intake.limits().queue)
+    process.vitals.watch_queue(
+        "replication",
+        lambda: service.replica.status().waiting,
+        replication_options(settings.replication).max_pending_requests,
+    )
 
 
 async def _service(
@@ -133,24 +149,13 @@ async def _service(
         record.close()
 
     process.on_close(close_record)
-    database = await process.enter(
-        SqliteDatabase(
-            directory.file("archive.sqlite"),
-            MIGRATIONS,
-            identity=str(identity),
-            synchronous="NORMAL",
-        )
+    database = await open_database(
+        process,
+        directory.file("archive.sqlite"),
+        MIGRATIONS,
+        identity=identity,
+        synchronous="NORMAL",
     )
-    endpoints = configuration.network.endpoints
-    root_layer = GrpcRootLayer(
-        endpoints.rootlayer_grpc,
-        signer=configuration.signer,
-        subnet_id=parameters.subnet_id,
-        clock=process.clock,
-        tls=endpoints.rootlayer_tls,
-        http_endpoint=endpoints.rootlayer_http,
-    )
-    process.on_close(root_layer.close)
     world = Surroundings(
         validator_id=me.id,
         parameters=parameters,
@@ -158,14 +163,16 @@ async def _service(
         hold_unknown=configuration.policies.unknown_assignment == "hold",
         settings=settings,
         signer=configuration.signer,
-        root_layer=root_layer,
+        root_layer=_root_layer(process, configuration),
         signing_record=record,
         archive=database,
         clock=process.clock,
         metrics=process.metrics,
+        tracer=process.vitals.tracer,
     )
 
-    make = log_factory(configuration, directory.file("log"), cluster_id)
+    synced = process.vitals.synced("journal")
+    make = log_factory(configuration, directory.file("log"), cluster_id, synced=synced)
     logs: list[ResumableLog] = []
 
     def replication(machine: LedgerMachine) -> Replication:
@@ -174,6 +181,20 @@ async def _service(
 
     service = ValidatorService(world, replication)
     return service, directory, logs[0], cluster_id
+
+
+def _root_layer(process: Process, configuration: Configuration) -> GrpcRootLayer:
+    endpoints = configuration.network.endpoints
+    root_layer = GrpcRootLayer(
+        endpoints.rootlayer_grpc,
+        signer=configuration.signer,
+        subnet_id=configuration.network.genesis.subnet_id,
+        clock=process.clock,
+        tls=endpoints.rootlayer_tls,
+        http_endpoint=endpoints.rootlayer_http,
+    )
+    process.on_close(root_layer.close)
+    return root_layer
 
 
 async def _start_log(process: Process, service: ValidatorService) -> None:
@@ -211,6 +232,7 @@ async def _serve(
             interceptors=[AuthenticationInterceptor(verifier)],
             max_message_bytes=_MESSAGE_BYTES,
             max_concurrent_calls=settings.max_concurrent_calls,
+            times=process.vitals.rpc,
         )
     )
     app = _app(process, configuration, service, verifier, disk)
@@ -276,6 +298,7 @@ def _app(
         error_mapper=http_problem,
         health=process.health,
         metrics=process.metrics,
+        times=process.vitals.rpc,
         docs=configuration.settings.docs,
         max_body_bytes=_MESSAGE_BYTES,
         timeout_seconds=_HTTP_TIMEOUT_SECONDS,

@@ -45,5 +45,6 @@ def add_backups(
             keep=section.keep,
             key=configuration.backup_key,
             metrics=service.metrics,
+            clock=process.clock,
         )
         process.loop("save_backups", schedule.run)

@@ -24,15 +24,17 @@ from pinai_subnet.wire.network_file import Network
 
 
 def log_factory(
-    configuration: Configuration, path: Path, cluster_id: str
+    configuration: Configuration, path: Path, cluster_id: str, *, synced: Callable[[float], None]
 ) -> Callable[[LedgerMachine], ResumableLog]:
-    """Return what makes the log of a state machine, kept under `path`."""
+    """Return what makes the log of a state machine, kept under `path`; `synced` takes the seconds of every fsync."""
     # What the command line says counts for the start, not each time that the log comes back after a pause.
     guards = iter((configuration.guard,))
 
     def make(machine: LedgerMachine) -> ReplicatedLog:
         guard = next(guards, Guard())
-        return _replicated_log(configuration, machine, path, cluster_id=cluster_id, guard=guard)
+        return _replicated_log(
+            configuration, machine, path, cluster_id=cluster_id, guard=guard, synced=synced
+        )
 
     return lambda machine: ResumableLog(lambda: make(machine))
 
@@ -44,6 +46,7 @@ def _replicated_log(
     *,
     cluster_id: str,
     guard: Guard,
+    synced: Callable[[float], None],
 ) -> ReplicatedLog:
     network, me = configuration.network, configuration.me
     parameters = network.parameters
@@ -69,6 +72,7 @@ def _replicated_log(
             release=VERSION,
             chain=chain_text(parameters.domain),
         ),
+        synced=synced,
     )
 
 

@@ -13,6 +13,7 @@ import typer
 
 from pinai_subnet.cli.canary import prove_ready
 from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_observability import prometheus_text
 from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
 from pinai_subnet.cli.home import Home, is_secret
 from pinai_subnet.cli.initialise import initialise, network_text
@@ -58,6 +59,17 @@ def write(  # noqa: PLR0917 (one parameter per option)
         network.write_text(network_text(validators), encoding="utf-8")
         written.append(str(network))
     Screen(as_json=as_json).result({"written": written}, f"written: {', '.join(written)}")
+
+
+@app.command("prometheus")
+def prometheus(
+    file: Annotated[Path, typer.Option(help="the prometheus.yml to write")],
+    validators: Validators = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Write whom Prometheus asks in the profile `observability`, for this many validators."""
+    file.write_text(prometheus_text(validators), encoding="utf-8")
+    Screen(as_json=as_json).result({"written": [str(file)]}, f"written: {file}")
 
 
 @app.command("init")

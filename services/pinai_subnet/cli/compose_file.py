@@ -6,6 +6,7 @@ keys, addresses and a remote RootLayer from `.env`, and has RootLayer and agents
 
 from collections.abc import Collection
 
+from pinai_subnet.cli.compose_observability import VOLUMES, observability_blocks
 from pinai_subnet.cli.compose_services import INSIDE, Kind, Service, services_of
 from pinai_subnet.cli.ports import PortPlan
 
@@ -51,6 +52,7 @@ x-facts: &facts # what every member may know; no secret is among them
   LOG_LEVEL: ${{LOG_LEVEL:-INFO}}
   NO_PROXY: &direct localhost,127.0.0.1,{members},${{NO_PROXY:-}} # where the engine gives containers a proxy
   no_proxy: *direct
+  OTLP_ENDPOINT: ${{OTLP_ENDPOINT:-}} # of an OpenTelemetry collector; empty: no traces
 """
 
 _TAIL = """
@@ -97,11 +99,14 @@ def compose_text(kind: Kind, validators: int, here: Collection[str] | None = Non
     text += "\n".join(_block(kind, service, alone=here is None) for service in services)
     if kind == "development":
         text += _tools()
-    text += _TAIL
+    if here is not None:
+        # Containers of other hosts have no names here: who watches several hosts asks their addresses.
+        return text + _TAIL
+    volumes = [*VOLUMES]
     if kind == "development":
-        volumes = [*(service.name for service in services), "network", "operator"]
-        text += "\nvolumes:\n" + "".join(f"  {name}:\n" for name in volumes)
-    return text
+        volumes += [*(service.name for service in services), "network", "operator"]
+    text += observability_blocks(kind) + _TAIL
+    return text + "\nvolumes:\n" + "".join(f"  {name}:\n" for name in volumes)
 
 
 def _facts(validators: int) -> str:

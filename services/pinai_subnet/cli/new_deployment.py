@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_observability import prometheus_text
 from pinai_subnet.cli.compose_services import DEMO_AGENTS
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import network_text, new_variables, write_new_env
@@ -40,6 +41,10 @@ class NewDeployment:
         variables = self._variables(validators, PortPlan(container_ports(validators)))
         self._compose.write_text(compose_text("deployment", validators), encoding="utf-8")
         self._network.write_text(network_text(validators), encoding="utf-8")
+        observability = self.root / "observability"
+        if observability.is_dir():
+            text = prometheus_text(validators)
+            (observability / "prometheus.yml").write_text(text, encoding="utf-8")
         write_new_env(home.env_file, variables)
         return self._facts(variables, f"{validators} validators") | {"validators": validators}
 

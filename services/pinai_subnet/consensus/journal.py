@@ -7,8 +7,10 @@ pysyncobj calls.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 import structlog
@@ -65,8 +67,9 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
         segment_bytes: int,
         segment_entries: int,
         fsync: bool,
+        synced: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """Open or create the journal in `directory`.
+        """Open or create the journal in `directory`; `synced` takes the seconds of every fsync.
 
         Raises `Damaged` (SN-R010 to SN-R012) where the disk lies, `Refused` where the directory is not this node's.
         """
@@ -76,6 +79,7 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
         self._segment_bytes = segment_bytes
         self._segment_entries = segment_entries
         self._fsync = fsync
+        self._synced = synced
         self._meta_file = MetaFile(directory / "meta", fsync=fsync)
         self._descriptor = -1
         self._pending: list[bytes] = []
@@ -252,7 +256,9 @@ class Journal(EngineJournal):  # type: ignore[misc]  # pysyncobj has no types
             return
         try:
             if self._fsync:
+                began = perf_counter()
                 os.fdatasync(self._descriptor)
+                self._synced(perf_counter() - began)
         except OSError as error:
             raise WriteFailed(
                 segment_path(self.directory, self._parts[-1].serial), error

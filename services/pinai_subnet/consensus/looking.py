@@ -11,7 +11,7 @@ from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.ports.replication import PeerStatus, ReplicationStatus
 
 
-def look(engine: Engine, failure: DependencyError | None) -> ReplicationStatus:
+def look(engine: Engine, failure: DependencyError | None, *, waiting: int = 0) -> ReplicationStatus:
     """Return the engine's status; a failed engine has no quorum and follows nobody."""
     group = engine.group
     leader = engine.current_leader() if failure is None else None
@@ -34,6 +34,7 @@ def look(engine: Engine, failure: DependencyError | None) -> ReplicationStatus:
         failure=str(failure) if failure is not None else None,
         membership=membership_of(group.get(engine.selfNode.id)),
         change_pending=engine.change_pending,
+        waiting=waiting,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -58,6 +58,7 @@ class ReplicatedLog(Replication):
         first_group: Sequence[Peer] | None = None,
         guard: Guard | None = None,
         build: Build = UNSAID,
+        synced: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Bind everything; no file or socket is touched before `start`.
 
@@ -65,7 +66,8 @@ class ReplicatedLog(Replication):
         began with, equal on all members and for ever; without it, `me` and `others`. A node that is not in it is an
         outsider, without a vote, until the group adds it.
 
-        `build` is what peers must fit to share a log with this node.
+        `build` is what peers must fit to share a log with this node. `synced` takes the seconds of every fsync of the
+        log, on the engine's thread.
         `listen` is the endpoint to bind, which may differ from the advertised `me.endpoint`.
         `directory` belongs to this member alone.
         """
@@ -88,6 +90,7 @@ class ReplicatedLog(Replication):
             guard=guard,
         )
         self._build_facts = build
+        self._synced = synced
         self._engine: Engine | None = None
         self._lock: DirectoryLock | None = None
         self._inbox = Inbox(
@@ -156,6 +159,7 @@ class ReplicatedLog(Replication):
             segment_bytes=options.segment_bytes,
             segment_entries=options.segment_entries,
             fsync=options.fsync,
+            synced=self._synced,
         )
         try:
             transport, nodes = self._network(journal)
@@ -355,7 +359,7 @@ class ReplicatedLog(Replication):
     def status(self) -> ReplicationStatus:
         """Report role, leader, indexes and peers; never blocks and never raises."""
         if self._engine is not None:
-            return look(self._engine, self._failure)
+            return look(self._engine, self._failure, waiting=len(self._inbox))
         return ReplicationStatus(
             id=self._me.id,
             role="follower",

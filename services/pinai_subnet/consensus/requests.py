@@ -83,6 +83,10 @@ class Inbox:
                 if not request.done:
                     queue.append(request)
 
+    def __len__(self) -> int:
+        """Return how many requests are admitted and not released."""
+        return self._requests
+
     def __bool__(self) -> bool:
         return bool(self._queue or self._again)
 

@@ -28,6 +28,7 @@ from pinai_subnet.matcher.service import Matcher
 from pinai_subnet.matcher.settings import MatcherSettings
 from pinai_subnet.matcher.statistics import Statistics
 from pinai_subnet.matcher.tasks import Task, Tasks
+from pinai_subnet.matcher.trace import spans_of
 from pinai_subnet.matcher.updates import IntentStreams, Update
 from pinai_subnet.matcher.wakeup import Wakeup
 from pinai_subnet.ports.ledger import Ledger, RecordAnswer
@@ -35,10 +36,12 @@ from pinai_subnet.ports.root_layer import ItemResult, RootLayer
 from pinai_subnet.ports.roster import Roster
 from pinai_subnet.ports.signer import Signer
 from pinai_subnet.protocol.assignments import Assignment
+from pinai_subnet.protocol.canaries import CANARY_AGENT
 from pinai_subnet.protocol.ids import AgentId
 from pinai_subnet.protocol.network import NetworkParameters
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.runtime.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +93,13 @@ class Parts:
         """Bring the gauges up to date."""
         self.metrics.open.set(len(self.board))
         self.metrics.streams.set(len(self.updates), kind="intents")
-        self.metrics.streams.set(len(self.tasks.connected_ids()), kind="tasks")
+        agents = [one for one in self.tasks.connected_ids() if one != CANARY_AGENT]
+        self.metrics.streams.set(len(agents), kind="tasks")
         self.metrics.outbox.set(len(self.outbox))
         self.metrics.recording.set(len(self.recorder))
         self.metrics.silent.set(len(self.attendance.silent()))
+        self.metrics.root_layer.set(self.intent_watch.listing_failure is None)
+        self.metrics.validators.set(self.recorder.failing_since is None)
 
 
 class _Links:
@@ -101,6 +107,9 @@ class _Links:
 
     matcher: Matcher
     followup: Followup
+
+    def __init__(self, tracer: Tracer | None) -> None:
+        self._tracer = tracer
 
     def rearm(self, agent_id: AgentId) -> None:
         self.followup.rearm(agent_id)
@@ -113,6 +122,9 @@ class _Links:
 
     def drop_tasks(self, case: Case) -> None:
         self.followup.drop_tasks(case)
+        if self._tracer is not None:
+            # This is the end of an intent, and the last moment at which all of its times are at hand.
+            self._tracer.add(spans_of(case, now_ms=self.matcher.now_ms()))
 
     def open_updates(self) -> Iterable[Update]:
         return self.matcher.open_updates()
@@ -131,6 +143,7 @@ class Given:
     rules: MatchingRules
     agent_rules: AgentRules
     metrics: MatcherMetrics
+    tracer: Tracer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +168,7 @@ class _Base:
 
 async def assemble(given: Given) -> Parts:
     """Build the matcher and take up what an earlier run left open."""
-    links = _Links()
+    links = _Links(given.tracer)
     base = _base(given, links)
     resumed = await base.journal.resume()
     matcher = links.matcher = _matcher(given, links, base)

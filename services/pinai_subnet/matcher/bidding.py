@@ -106,8 +106,7 @@ class Bidding:
 
     def refusal(self, bid_id: str, refusal: Refusal) -> BidAck:
         """Return the in-band no to a bid, also to one that could not be read."""
-        self._metrics.bids.add(result="refused")
-        self._metrics.refused.add(code=refusal.code)
+        self._metrics.bid_refused(refusal.code)
         return refused(bid_id, refusal)
 
     def _facts(self, case: Case, bid: Bid, signer: Address | None, now_ms: int) -> Facts:

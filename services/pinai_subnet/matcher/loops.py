@@ -3,7 +3,7 @@
 Each rides out a dependency that is away by pausing and trying again, and says so once; anything else ends the process.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from pinai_subnet.matcher.board import Board, Due
 from pinai_subnet.matcher.cancellable import next_or_stop
@@ -205,12 +205,6 @@ class TimerWatch:
             self._matcher.close_window(found)
         else:
             self._matcher.deadline_passed(found)
-
-
-async def sample(stop: Stop, *, measure: Callable[[], None]) -> None:
-    """Bring the gauges up to date every second."""
-    async for _ in stop.periodically(1.0):
-        measure()
 
 
 async def prune(

@@ -116,7 +116,7 @@ class Matcher:
             bids=len(case.bids),
         )
         remember(case.rounds, round_)
-        self._metrics.windows.add(not case.canary, how="early" if early else "time")
+        self._metrics.window_closed(case, round_)
         self.set_window(case, windows.close(case.window, now_ms=now_ms))
         self._rank(case, now_ms)
         if self._next_bid(case, now_ms) is not None and now_ms < case.assign_by_ms:
@@ -144,7 +144,9 @@ class Matcher:
             if bid.agent_id not in case.excluded
         )
         case.auction = self._rules.auction_of(case.intent.intent_type)
+        began = self._clock.monotonic()
         case.ranking = rank(case.candidates, case.auction, case.intent.intent_id)
+        self._metrics.auction.observe(self._clock.monotonic() - began)
 
     def choose(self, case: Case) -> None:
         """With the window closed and nobody at work: draft the next assignment, open again, or end."""
@@ -186,9 +188,7 @@ class Matcher:
         closed_at_ms = case.window.closed_at_ms
         self.set_window(case, windows.complete(case.window, now_ms=now_ms))
         self._drop_tasks(case)
-        self._metrics.ended.add(not case.canary, code="completed")
-        if not case.canary:
-            self._metrics.close_to_settled.observe(max(0, now_ms - closed_at_ms) / 1000)
+        self._metrics.completed(case, max(0, now_ms - closed_at_ms) / 1000)
         self._log.info(
             "intent_completed", intent_id=case.intent.intent_id, attempts=len(case.attempts)
         )
@@ -217,6 +217,7 @@ class Matcher:
 
     def set_window(self, case: Case, window: windows.Window) -> None:
         """Move an intent to its next state."""
+        self._metrics.moved(case, window)
         case.window = window
         self._board.moved(case)
         self._journal.moved(case)
@@ -294,7 +295,7 @@ class Matcher:
         self._moves.add(case, now_ms=now_ms)
         self.schedule(Moment(Due.CLOSE, intent.intent_id), case.window.closes_at_ms)
         self.schedule(Moment(Due.DEADLINE, intent.intent_id), assign_by_ms)
-        self._metrics.intents.add(not case.canary)
+        self._metrics.opened(case)
         self._tell(case, UpdateType.NEW_INTENT)
 
     def _next_bid(self, case: Case, now_ms: int) -> Bid | None:

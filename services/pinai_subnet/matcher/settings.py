@@ -20,6 +20,7 @@ from pinai_subnet.matcher.eligibility import EligibilityRules
 from pinai_subnet.matcher.reputation import ReputationRules
 from pinai_subnet.matcher.rules import MatchingRules
 from pinai_subnet.matcher.window import WindowRules
+from pinai_subnet.runtime.otlp import TracingSection
 from pinai_subnet.runtime.settings import Settings, SettingsLoader
 
 FILE_NAME = "matcher.yaml"
@@ -138,6 +139,7 @@ class MatcherSettings(Settings):
     registry: RegistrySection = RegistrySection()
     limits: LimitsSection = LimitsSection()
     docs: bool = False
+    tracing: TracingSection = TracingSection()
 
 
 class WeightsSection(Settings):

@@ -82,6 +82,8 @@ class ReplicationStatus:
     """What this node is itself: `voter`, `learner` or `outsider` (not yet added, or removed)."""
     change_pending: bool = False
     """A change of the membership is in the log and not committed yet."""
+    waiting: int = 0
+    """Commands of this node's callers that wait for a leader, for commit or to be applied here."""
     paused: str | None = None
     """Why this node takes no part for now (see `PausableReplication.pause`), None while it does."""
 

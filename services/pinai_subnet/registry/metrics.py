@@ -10,10 +10,17 @@ class RegistryMetrics:
     def __init__(self, metrics: Metrics) -> None:
         """Create the metrics in a process's registry."""
         self._visible = metrics.gauge(
-            "members", "count", "Members that lists show.", labels=["kind"]
+            "members",
+            "count",
+            "Members that lists show.",
+            labels=["kind"],
+            values={"kind": {kind.value for kind in Kind}},
         )
         self._registered = metrics.counter(
-            "registrations", "Accepted registrations, repeated ones included.", labels=["kind"]
+            "registrations",
+            "Accepted registrations, repeated ones included.",
+            labels=["kind"],
+            values={"kind": {kind.value for kind in Kind}},
         )
 
     def visible(self, kind: Kind, count: int) -> None:

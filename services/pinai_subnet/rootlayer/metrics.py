@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from pinai_subnet.protocol.intents import IntentStatus
 from pinai_subnet.runtime.metrics import Metrics
 
+_OUTCOMES = {"outcome": ("accepted", "refused")}
+_STATUSES = {"status": {status.name.lower() for status in IntentStatus}}
+
 
 class RootLayerMetrics:
     """Outcomes of requests, intents by status, open streams."""
@@ -12,17 +15,26 @@ class RootLayerMetrics:
     def __init__(self, metrics: Metrics) -> None:
         """Create the metrics in a process's registry."""
         self._intents = metrics.counter(
-            "submitted_intents", "Submitted intents by outcome.", labels=["outcome"]
+            "submitted_intents",
+            "Submitted intents by outcome.",
+            labels=["outcome"],
+            values=_OUTCOMES,
         )
         self._assignments = metrics.counter(
-            "posted_assignments", "Posted assignments by outcome.", labels=["outcome"]
+            "posted_assignments",
+            "Posted assignments by outcome.",
+            labels=["outcome"],
+            values=_OUTCOMES,
         )
         self._items = metrics.counter(
-            "settled_items", "Items of validation batches by outcome.", labels=["outcome"]
+            "settled_items",
+            "Items of validation batches by outcome.",
+            labels=["outcome"],
+            values=_OUTCOMES,
         )
         self._expired = metrics.counter("expired_intents", "Intents whose deadline passed.")
         self._statuses = metrics.gauge(
-            "intents", "count", "Stored intents by status.", labels=["status"]
+            "intents", "count", "Stored intents by status.", labels=["status"], values=_STATUSES
         )
         self._streams = metrics.gauge("streams", "count", "Open subscriptions.")
         self._dropped = metrics.gauge(

@@ -10,6 +10,7 @@ import grpc
 from pinai_subnet.runtime.binding import address_text, bind, in_use
 from pinai_subnet.runtime.grpc_boundary import ErrorBoundary
 from pinai_subnet.runtime.problems import GrpcErrorMapper
+from pinai_subnet.runtime.rpc_times import CallTimer, RpcTimes
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_CONNECTIONS = 2000
@@ -64,8 +65,9 @@ class GrpcServer:
         max_connections: int = MAX_CONNECTIONS,
         credentials: grpc.ServerCredentials | None = None,
         grace_seconds: float = 5.0,
+        times: RpcTimes | None = None,
     ) -> None:
-        """Listen on this address when started; port 0 takes a free one.
+        """Listen on this address when started; port 0 takes a free one. `times` takes how long every call took.
 
         Each of `register` adds one service (`lambda server: add_XServicer_to_server(servicer, server)`).
         `interceptors` run inside the error boundary, in the given order.
@@ -73,7 +75,8 @@ class GrpcServer:
         self._host = host
         self._port = port
         self._register = register
-        self._interceptors = (ErrorBoundary(error_mapper), *interceptors)
+        timers = () if times is None else (CallTimer(times),)
+        self._interceptors = (*timers, ErrorBoundary(error_mapper), *interceptors)
         self._options = _server_options(max_message_bytes, max_connections)
         self._max_concurrent_calls = max_concurrent_calls
         self._credentials = credentials

@@ -126,6 +126,11 @@ class Progress:
         self._pending = 0
         self._moved_at = clock.monotonic()
 
+    @property
+    def pending(self) -> int:
+        """How much work waits."""
+        return self._pending
+
     def touch(self) -> None:
         """Say that the work moved."""
         self._moved_at = self._clock.monotonic()

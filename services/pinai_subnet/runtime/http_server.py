@@ -20,6 +20,7 @@ from pinai_subnet.runtime.http_connections import BoundedHttpConnection
 from pinai_subnet.runtime.http_middleware import PROBLEM_JSON, ExceptionBoundary, RequestLimits
 from pinai_subnet.runtime.metrics import CONTENT_TYPE, Metrics
 from pinai_subnet.runtime.problems import HttpErrorMapper, ProblemDetails
+from pinai_subnet.runtime.rpc_times import RequestTimer, RpcTimes
 
 
 def create_app(
@@ -29,6 +30,7 @@ def create_app(
     error_mapper: HttpErrorMapper,
     health: Health,
     metrics: Metrics | None = None,
+    times: RpcTimes | None = None,
     docs: bool = False,
     max_body_bytes: int = 1_048_576,
     timeout_seconds: float = 30.0,
@@ -36,7 +38,8 @@ def create_app(
     """Return an application to which routes and routers are added.
 
     `/openapi.json` is always served, the interactive pages only with `docs`. Probes: `/healthz`, `/livez` and `/readyz`
-    answer 200 or 503, `/health` always 200 with the three facts; `/metrics` only where metrics are given.
+    answer 200 or 503, `/health` always 200 with the three facts; `/metrics` only where metrics are given. `times` takes
+    how long every request took.
     """
     app = FastAPI(
         title=title,
@@ -50,6 +53,8 @@ def create_app(
     app.add_middleware(
         RequestLimits, max_body_bytes=max_body_bytes, timeout_seconds=timeout_seconds
     )
+    if times is not None:
+        app.add_middleware(RequestTimer, times=times)
     return app
 
 
@@ -83,7 +88,8 @@ def _add_probes(app: FastAPI, health: Health, metrics: Metrics | None) -> None:
     if metrics is not None:
 
         async def measurements() -> Response:
-            return Response(metrics.render(), media_type=CONTENT_TYPE)
+            metrics.look()
+            return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE)
 
         app.add_api_route("/metrics", measurements, methods=["GET"], include_in_schema=False)
 

@@ -30,6 +30,7 @@ from pinai_subnet.runtime.logs import configure_logging, get_logger
 from pinai_subnet.runtime.loop_lag import LoopLag
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.stop import Stop
+from pinai_subnet.runtime.vitals import Vitals
 
 T = TypeVar("T")
 
@@ -71,6 +72,8 @@ class Process:
         self.clock = clock
         self.health = Health()
         self.metrics = Metrics(name)
+        self.vitals = Vitals(self.metrics, self.health)
+        self._lag = LoopLag(self.metrics, clock)
         self.stop = Stop(clock)
         self._stack = AsyncExitStack()
         self._drains: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -128,9 +131,8 @@ class Process:
 
     async def run(self, build: Callable[["Process"], Awaitable[None]]) -> None:
         """Build, run until asked to stop or a loop fails, and stop in order; `supervise` calls it."""
-        lag = LoopLag(self.metrics, self.clock)
         try:
-            self.loop("sample_event_loop_lag", lag.run)
+            self.loop("sample_event_loop_lag", self._lag.run)
             await self._build(build)
             await self._asked_to_stop.wait()
         finally:

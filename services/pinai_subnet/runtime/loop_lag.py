@@ -11,11 +11,15 @@ class LoopLag:
     """Sleeps a fixed time and records how much longer it took."""
 
     def __init__(self, metrics: Metrics, clock: Clock, *, every_seconds: float = 0.5) -> None:
-        """Sample this often into `subnet_<process>_event_loop_lag_seconds`."""
+        """Sample this often into `subnet_process_event_loop_lag_seconds`."""
         self._clock = clock
         self._every = every_seconds
         self._lag = metrics.histogram(
-            "event_loop_lag", "seconds", "How late the event loop ran a due timer", buckets=_BUCKETS
+            "event_loop_lag",
+            "seconds",
+            "How late the event loop ran a due timer",
+            buckets=_BUCKETS,
+            everywhere=True,
         )
         self.last_seconds = 0.0
 

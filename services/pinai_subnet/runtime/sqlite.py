@@ -11,7 +11,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -58,11 +60,12 @@ class SqliteDatabase:
         synchronous: Synchronous = "FULL",
         max_queued: int = 4096,
         max_group: int = 512,
+        synced: Callable[[float], None] | None = None,
     ) -> None:
         """Use this file, at the format that the migrations lead to; `identity` says whose data it is.
 
         `migrations` are only ever appended to: their number is the format version. `max_queued` bounds the waiting
-        jobs, `max_group` the writes per commit.
+        jobs, `max_group` the writes per commit. `synced` takes the seconds of every commit, on the writing thread.
         """
         self._path = path
         self._migrations = tuple(migrations)
@@ -70,6 +73,7 @@ class SqliteDatabase:
         self._synchronous = synchronous
         self._max_queued = max_queued
         self._max_group = max_group
+        self._synced = synced or (lambda _: None)
         self._writer: _Worker | None = None
         self._reader: _Worker | None = None
 
@@ -78,14 +82,24 @@ class SqliteDatabase:
         """Return the database file."""
         return self._path
 
+    @property
+    def max_queued(self) -> int:
+        """Return how many jobs may wait for each of the two threads."""
+        return self._max_queued
+
+    def queued(self) -> int:
+        """Return how many writes wait."""
+        return 0 if self._writer is None else self._writer.waiting
+
     async def start(self) -> None:
         """Open, check and migrate the file; raise `StartupError` SN-H004 to SN-H008 if that cannot be done safely."""
         connection = await asyncio.to_thread(
             open_writer, self._path, self._migrations, self._identity, self._synchronous
         )
         name = self._path.name
+        commit = partial(_timed, self._synced)
         self._writer = _Worker(
-            f"{name}-writer", connection, _commit_group, self._max_queued, self._max_group
+            f"{name}-writer", connection, commit, self._max_queued, self._max_group
         )
         self._reader = _Worker(
             f"{name}-reader", open_reader(self._path), _read_each, self._max_queued, 64
@@ -181,6 +195,10 @@ class _Worker:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        return self._jobs.qsize()
+
     def submit(self, job: _Job) -> None:
         try:
             self._jobs.put_nowait(job)
@@ -215,6 +233,15 @@ class _Worker:
             except queue.Empty:
                 return group, True
         return group, False
+
+
+def _timed(
+    synced: Callable[[float], None], connection: sqlite3.Connection, group: list[_Job]
+) -> list[_Outcome]:
+    began = perf_counter()
+    outcomes = _commit_group(connection, group)
+    synced(perf_counter() - began)
+    return outcomes
 
 
 def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]:

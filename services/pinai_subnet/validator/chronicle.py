@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pinai_subnet.runtime.logs import get_logger
+from pinai_subnet.runtime.tracing import Tracer
 from pinai_subnet.validator.events import (
     BatchFinal,
     BatchSettled,
@@ -10,14 +11,18 @@ from pinai_subnet.validator.events import (
     EpochSealed,
     Event,
     HeldReportDropped,
+    ReportReceived,
     SetChangeAdvanced,
     SettlementDisputed,
+    SignatureCounted,
     StageReached,
+    VerdictRecorded,
 )
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.metrics import ValidatorMetrics
 from pinai_subnet.validator.records import Stage
 from pinai_subnet.validator.replica import Replica
+from pinai_subnet.validator.trace import spans_of_epoch, spans_of_failure
 
 _ENDS_BADLY = (Stage.REJECTED, Stage.EXPIRED, Stage.SETTLEMENT_REFUSED)
 
@@ -25,15 +30,20 @@ _ENDS_BADLY = (Stage.REJECTED, Stage.EXPIRED, Stage.SETTLEMENT_REFUSED)
 class Chronicle:
     """Logs one line per outcome, not per step."""
 
-    def __init__(self, *, replica: Replica, metrics: ValidatorMetrics) -> None:
-        """Look details up in this replica's ledger."""
+    def __init__(
+        self, *, replica: Replica, metrics: ValidatorMetrics, tracer: Tracer | None = None
+    ) -> None:
+        """Look details up in this replica's ledger; give spans of what has ended to the tracer."""
         self._replica = replica
         self._metrics = metrics
+        self._tracer = tracer
         self._log = get_logger()
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Tell what has happened."""
         for event in events:
+            self._count(event)
+            self._trace(event)
             match event:
                 case StageReached(stage=stage) if stage in _ENDS_BADLY:
                     self._log.info(
@@ -81,6 +91,45 @@ class Chronicle:
                     )
                 case _:
                     pass
+
+    def _count(self, event: Event) -> None:
+        metrics, me = self._metrics.outcomes, self._replica.validator_id
+        match event:
+            case StageReached(stage=stage):
+                metrics.stages.add(stage=stage.name.lower())
+                if stage in _ENDS_BADLY:
+                    metrics.failures.add(stage=stage.name.lower(), code=event.code or "none")
+            case ReportReceived():
+                metrics.expected.add(duty="verdict")
+            case VerdictRecorded(validator_id=validator_id) if validator_id == me:
+                metrics.done.add(duty="verdict")
+            case EpochSealed():
+                metrics.epochs.add(step="sealed")
+                metrics.expected.add(duty="signature")
+            case SignatureCounted(validator_id=validator_id):
+                metrics.counted_signatures.add(validator=validator_id)
+                if validator_id == me:
+                    metrics.done.add(duty="signature")
+            case BatchFinal():
+                metrics.epochs.add(step="final")
+                metrics.expected.add(duty="settlement")
+            case BatchSettled():
+                metrics.epochs.add(step="settled")
+                metrics.done.add(duty="settlement")
+            case _:
+                pass
+
+    def _trace(self, event: Event) -> None:
+        tracer, me = self._tracer, self._replica.validator_id
+        if tracer is None or not tracer.enabled:
+            return
+        match event:
+            case BatchSettled(epoch=epoch):
+                tracer.add(self._replica.read(lambda ledger: spans_of_epoch(ledger, epoch, me)))
+            case StageReached(stage=Stage.REJECTED | Stage.EXPIRED, assignment_id=ended):
+                tracer.add(self._replica.read(lambda ledger: spans_of_failure(ledger, ended, me)))
+            case _:
+                pass
 
     def _settled(self, number: int) -> None:
         def read(ledger: Ledger) -> tuple[int, int, list[str]]:

@@ -17,6 +17,7 @@ from pinai_subnet.runtime.lifecycle import Loop
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.sqlite import SqliteDatabase
+from pinai_subnet.runtime.tracing import Tracer
 from pinai_subnet.validator.applied import Applied
 from pinai_subnet.validator.archive import Archive
 from pinai_subnet.validator.chronicle import Chronicle
@@ -71,6 +72,7 @@ class Surroundings:
     archive: SqliteDatabase
     clock: Clock
     metrics: Metrics
+    tracer: Tracer | None = None
 
 
 class ValidatorService:
@@ -130,7 +132,8 @@ class ValidatorService:
         self.caught_up = CatchUp(replica=self.replica)
         self.settlement_pause = SettlementPause()
         self.feed.on_events(self.reception.arrivals.on_events)
-        self.feed.on_events(Chronicle(replica=self.replica, metrics=self.metrics).on_events)
+        chronicle = Chronicle(replica=self.replica, metrics=self.metrics, tracer=world.tracer)
+        self.feed.on_events(chronicle.on_events)
 
     async def start(self) -> None:
         """Start the replicated log; the loops may start when this returns."""
@@ -146,6 +149,7 @@ class ValidatorService:
             clocks=self.clocks,
             clock=self.world.clock,
             metrics=self.metrics,
+            progress=self.progress,
         )
         duties = {duty.name: duty.run for duty in self._duties()}
         return {"observe_replication": observer.run, "catch_up": self.caught_up.run, **duties}

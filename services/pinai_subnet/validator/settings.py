@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from pinai_subnet.runtime.disk import DiskLimits
+from pinai_subnet.runtime.otlp import TracingSection
 from pinai_subnet.runtime.settings import Settings
 from pinai_subnet.validator.loops.duty import Backoff
 from pinai_subnet.validator.reception import IntakeLimits
@@ -151,6 +152,7 @@ class ValidatorSettings(Settings):
     expire_every_seconds: PositiveFloat = 1
     max_concurrent_calls: PositiveInt = 2000
     docs: bool = False
+    tracing: TracingSection = TracingSection()
     intake: IntakeSection = IntakeSection()
     verify: VerifySection = VerifySection()
     seal: SealSection = SealSection()

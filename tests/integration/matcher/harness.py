@@ -44,6 +44,7 @@ from pinai_subnet.runtime.http_server import HttpServer, create_app
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
+from pinai_subnet.runtime.tracing import Tracer
 from pinai_subnet.wire.authentication import (
     AuthenticationInterceptor,
     AuthMode,
@@ -445,6 +446,7 @@ class World:
         self.root_layer, self.ledger, self.roster = FakeRootLayer(), FakeLedger(), FakeRoster()
         self.data_dir = data_dir
         self.mode = AuthMode.ACCEPT
+        self.tracer = Tracer(Metrics("matcher"))
         self.policy = MatcherPolicy.model_validate({"strategy": {"type": "lowest_price"}})
 
     @contextlib.asynccontextmanager
@@ -481,6 +483,7 @@ class World:
                     configured, self.policy, signatures_checked=self.mode is not AuthMode.OFF
                 ),
                 metrics=MatcherMetrics(metrics),
+                tracer=self.tracer,
             )
             parts = running.parts = await assemble(given)
             stack.push_async_callback(parts.journal.flush)

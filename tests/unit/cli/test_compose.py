@@ -11,6 +11,7 @@ import yaml
 
 from pinai_subnet.cli import compose
 from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_observability import prometheus_text
 from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import CONFIG_FILES, network_text
@@ -22,9 +23,18 @@ ROOT = Path(__file__).resolve().parents[3]
 KINDS: tuple[Kind, ...] = ("development", "deployment")
 
 
-def services(kind: Kind, validators: int) -> dict[str, Any]:
+WATCHERS = {"prometheus", "grafana"}
+
+
+def everything(kind: Kind, validators: int) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(compose_text(kind, validators))["services"]
     return found
+
+
+def services(kind: Kind, validators: int) -> dict[str, Any]:
+    """What is our own; the rest only watches."""
+    found = everything(kind, validators)
+    return {name: service for name, service in found.items() if name not in WATCHERS}
 
 
 def test_the_committed_files_are_the_generated_ones() -> None:
@@ -34,6 +44,60 @@ def test_the_committed_files_are_the_generated_ones() -> None:
         ("deployment", "deployment/docker/docker-compose.yml"),
     ):
         assert (ROOT / path).read_text() == compose_text(kind, 3), path  # type: ignore[arg-type]
+
+
+def test_the_committed_targets_are_the_generated_ones() -> None:
+    """Otherwise: make compose-files."""
+    assert (ROOT / "deployment/observability/prometheus.yml").read_text() == prometheus_text(3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("validators", [1, 15])
+def test_who_only_watches_is_asked_for_and_listens_on_this_host_at_ports_of_its_own(
+    kind: Kind, validators: int
+) -> None:
+    found = everything(kind, validators)
+    taken = {
+        re.search(r":-(\d+)\}:\d+$", port)[1]  # type: ignore[index]
+        for service in services(kind, validators).values()
+        for port in service.get("ports", [])
+    }
+    for name in WATCHERS:
+        service = found[name]
+        assert service["profiles"] == ["observability"]
+        assert re.search(r":v?\d+\.\d+\.\d+\}$", service["image"]), "pinned by version"
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        [port] = service["ports"]
+        address, own = re.fullmatch(r"\$\{\w+:-([\d.]+)\}:\$\{\w+:-(\d+)\}:\d+", port).groups()  # type: ignore[union-attr]
+        assert address == "127.0.0.1"
+        assert own not in taken
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            base = ROOT if kind == "development" else ROOT / "deployment/docker"
+            assert source in WATCHERS or (base / source).resolve().exists(), source
+
+
+@pytest.mark.parametrize("validators", [1, 3, 15])
+def test_prometheus_asks_every_service_where_it_answers_its_probe(validators: int) -> None:
+    jobs = yaml.safe_load(prometheus_text(validators))["scrape_configs"]
+    asked = {
+        target
+        for job in jobs
+        for entry in job.get("static_configs", [])
+        for target in entry["targets"]
+    } | {
+        f"{name}:{entry['port']}"
+        for job in jobs
+        for entry in job.get("dns_sd_configs", [])
+        for name in entry["names"]
+    }
+    port = re.compile(r":(\d+)/readyz")
+    probed = {
+        f"{name}:{port.search(service['healthcheck']['test'][-1])[1]}"  # type: ignore[index]
+        for name, service in services("deployment", validators).items()
+    }
+    assert asked == probed
 
 
 @pytest.mark.parametrize("name", ["network.yaml", *CONFIG_FILES])

@@ -70,7 +70,7 @@ def test_metrics_follow_one_naming_rule() -> None:
     metrics.counter("tasks_done", "Tasks", labels=("type",)).add(2, type="echo")
     metrics.gauge("open_tasks", "count", "Open").set(4)
     metrics.histogram("task_duration", "seconds", "Duration").observe(0.2)
-    text = metrics.render().decode()
+    text = metrics.text().decode()
     assert 'subnet_simple_agent_tasks_done_total{type="echo"} 2.0' in text
     assert "subnet_simple_agent_open_tasks_count 4.0" in text
     assert "subnet_simple_agent_task_duration_seconds_count 1.0" in text
@@ -83,7 +83,7 @@ def test_label_sets_are_bounded() -> None:
     for number in range(10):
         bids.add(agent=f"a{number}")
     bids.add(agent="a1")
-    text = metrics.render().decode()
+    text = metrics.text().decode()
     assert 'agent="a2"' in text
     assert 'agent="a3"' not in text
     assert 'subnet_matcher_bids_total{agent="other"} 7.0' in text

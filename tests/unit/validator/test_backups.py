@@ -213,6 +213,7 @@ async def test_the_schedule_keeps_the_newest_and_touches_no_other_file(
         keep=2,
         key=key,
         metrics=ValidatorMetrics(metrics),
+        clock=clock,
     )
     stop = Stop(clock)
     running = asyncio.ensure_future(schedule.run(stop))

@@ -246,6 +246,7 @@ async def test_a_failed_engine_ends_the_process_with_its_code(scene: Any) -> Non
         clocks=PeerClocks(clock=clock),
         clock=clock,
         metrics=ValidatorMetrics(Metrics("validator")),
+        progress={},
         every_seconds=0.001,
     )
     stop = Stop()

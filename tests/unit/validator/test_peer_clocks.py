@@ -7,6 +7,7 @@ from typing import Any
 from tests.unit.validator.test_health_and_registration import GOOD
 
 from pinai_subnet.ports.replication import PeerStatus
+from pinai_subnet.protocol.quorum import quorum_of
 from pinai_subnet.runtime.clock import ManualClock
 from pinai_subnet.runtime.metrics import Metrics
 from pinai_subnet.runtime.stop import Stop
@@ -64,7 +65,7 @@ async def test_offset_of_every_peer_is_a_metric() -> None:
     )
     status = SimpleNamespace(**{name: getattr(GOOD, name) for name in GOOD.__slots__})
     status.peers = peers
-    replica: Any = SimpleNamespace(status=lambda: status, read=lambda _: None)
+    replica: Any = SimpleNamespace(status=lambda: status, read=lambda _: quorum_of(3, 2, 3))
     metrics = Metrics("validator")
     observer = Observer(
         replica=replica,
@@ -72,6 +73,7 @@ async def test_offset_of_every_peer_is_a_metric() -> None:
         clocks=clocks,
         clock=clock,
         metrics=ValidatorMetrics(metrics),
+        progress={},
         every_seconds=0.001,
     )
     stop = Stop()

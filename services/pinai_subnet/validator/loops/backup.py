@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
+from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.files import write_private
 from pinai_subnet.runtime.logs import get_logger
 from pinai_subnet.runtime.stop import Stop
@@ -26,6 +27,7 @@ class SaveBackups:
         keep: int,
         key: bytes | None,
         metrics: ValidatorMetrics,
+        clock: Clock,
     ) -> None:
         """Keep the newest `keep` files of our naming in the directory; other files are never touched.
 
@@ -37,6 +39,8 @@ class SaveBackups:
         self._keep = keep
         self._key = key
         self._metrics = metrics
+        self._clock = clock
+        metrics.backup.every.set(every_seconds)
 
     async def run(self, stop: Stop) -> None:
         """Wait, save, forget the oldest, until told to stop."""
@@ -49,10 +53,11 @@ class SaveBackups:
             except OSError as exc:
                 self._failed("SN-R078", f"{self._directory}: {exc.strerror or exc}")
             else:
-                self._metrics.backups.add(result="saved")
+                self._metrics.backup.taken.add(result="saved")
+                self._metrics.backup.at.set(self._clock.now())
 
     def _failed(self, code: str, reason: str) -> None:
-        self._metrics.backups.add(result="failed")
+        self._metrics.backup.taken.add(result="failed")
         get_logger().error("backup_failed", code=code, reason=reason)
 
     def _save(self, backup: Backup) -> None:

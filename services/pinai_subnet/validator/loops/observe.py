@@ -1,8 +1,10 @@
 """Observe: notices changes of leadership, a failed engine, and keeps gauges and health facts up to date."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 from pinai_subnet.ports.errors import Refused
+from pinai_subnet.ports.replication import ReplicationStatus
 from pinai_subnet.protocol.quorum import Quorum
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.data_dir import DataDirectory
@@ -29,6 +31,7 @@ class Observer:
         clocks: PeerClocks,
         clock: Clock,
         metrics: ValidatorMetrics,
+        progress: Mapping[str, Progress],
         every_seconds: float = 0.1,
     ) -> None:
         """Wake every loop when leadership changes: the new leader takes over what is due."""
@@ -37,6 +40,7 @@ class Observer:
         self._clocks = clocks
         self._clock = clock
         self._metrics = metrics
+        self._progress = progress
         self._every_seconds = every_seconds
         self._leader: tuple[str | None, int] | None = None
         self._log = get_logger()
@@ -65,17 +69,43 @@ class Observer:
         metrics.term.set(status.term)
         metrics.applied.set(status.applied_index)
         metrics.lag.set(status.tick_lag_seconds)
+        self._measure_peers(status)
+        for name, duty in self._progress.items():
+            metrics.outcomes.pending.set(duty.pending, duty=name)
         for peer in status.peers:
             if peer.lag is not None:
-                metrics.peer_lag.set(peer.lag, peer=peer.id)
+                metrics.peers.lag.set(peer.lag, peer=peer.id)
             offset = self._clocks.offset_seconds(peer.id)
             if offset is not None:
-                metrics.peer_clock.set(offset, peer=peer.id)
+                metrics.peers.clock.set(offset, peer=peer.id)
         self._replica.read(self._measure_ledger)
+
+    def _measure_peers(self, status: ReplicationStatus) -> None:
+        metrics, names = self._metrics, [peer.id for peer in status.peers]
+        for gauge in (
+            metrics.peers.connected,
+            metrics.peers.last_heard,
+            metrics.peers.lag,
+            metrics.peers.clock,
+        ):
+            gauge.keep("peer", names)
+        for peer in status.peers:
+            heard = peer.last_heard_seconds
+            metrics.peers.connected.set(peer.connected, peer=peer.id)
+            metrics.peers.last_heard.set(math.inf if heard is None else heard, peer=peer.id)
+        known = status.paused is None and status.leader_id is not None and status.has_quorum
+        metrics.peers.leader_known.set(known)
+        quorum = self._replica.read(lambda ledger: ledger.quorum)
+        taking_part = status.paused is None and status.membership == "voter"
+        connected = taking_part + sum(p.connected for p in status.peers if p.role == "voter")
+        metrics.peers.spares.set(connected - quorum.raft_majority, quorum="leader")
+        metrics.peers.spares.set(connected - quorum.required_signatures, quorum="signatures")
 
     def _measure_ledger(self, ledger: Ledger) -> None:
         for stage, count in ledger.counts().items():
             self._metrics.stage.set(count, stage=stage.name.lower())
+        for member in ledger.members():
+            self._metrics.outcomes.counted_signatures.add(0, validator=member.id)
         self._metrics.epoch.set(ledger.next_epoch - 1)
         self._metrics.settlement_backlog.set(len(ledger.unsettled_final_epochs()))
         final = next((e.epoch for e in ledger.epochs() if e.final_at_ms is not None), None)
