@@ -16,7 +16,7 @@ from pinai_subnet.matcher.wakeup import Wakeup
 from pinai_subnet.matcher.window import Phase
 from pinai_subnet.protocol.canaries import CANARY_TYPE, NONCE_BYTES, canary_id
 from pinai_subnet.protocol.digests import params_hash
-from pinai_subnet.protocol.errors import NotReady
+from pinai_subnet.protocol.errors import NotReady, WrongState
 from pinai_subnet.protocol.ids import ZERO_ADDRESS, Address, SubnetId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 from pinai_subnet.runtime.clock import Clock
@@ -100,10 +100,13 @@ class Canary:
     async def prove(self) -> Document:
         """Wait for the next canary to end, sending one now if none is under way, and return `document`.
 
-        Raises `NotReady` SN-N425 with the reason where it did not come through, and where canaries are switched off.
+        Raises `NotReady` SN-N425 with the reason where it did not come through, `WrongState` SN-M027 where canaries are
+        switched off.
         """
         if not self.enabled:
-            raise NotReady(CODE, "canaries are switched off (canary.every_seconds of matcher.yaml)")
+            raise WrongState(
+                "SN-M027", "canaries are switched off (canary.every_seconds of matcher.yaml is 0)"
+            )
         before = self._ended
         self._wakeup.nudge()
         while self._ended == before:

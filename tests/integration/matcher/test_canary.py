@@ -19,7 +19,7 @@ from tests.integration.matcher.harness import (
 
 from pinai_subnet.ports.ledger import OutcomeKind
 from pinai_subnet.protocol.canaries import CANARY_AGENT, CANARY_TYPE, canary_id, is_canary
-from pinai_subnet.protocol.errors import NotReady
+from pinai_subnet.protocol.errors import NotReady, WrongState
 from pinai_subnet.runtime.stop import Stop
 
 MATCHERS_KEY = 1000
@@ -129,7 +129,7 @@ async def test_one_is_sent_again_and_again_and_a_switch_turns_it_off(tmp_path: P
         assert not canary.enabled
         assert canary.check().ok
         assert canary.document()["enabled"] is False
-        with pytest.raises(NotReady, match="SN-N425"):
+        with pytest.raises(WrongState, match="SN-M027"):
             await canary.prove()
 
 

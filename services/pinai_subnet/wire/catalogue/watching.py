@@ -16,6 +16,12 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Its requester has to use another intent type than `pinai.canary`, and a random intent id.",
     ),
     Entry(
+        code="SN-M027",
+        title="canaries are switched off",
+        cause="A proof without cost was asked for, and the matcher's configuration says that none is ever sent.",
+        remedy="Set canary.every_seconds of matcher.yaml (`CANARY_SECONDS`) above 0 and restart the matcher.",
+    ),
+    Entry(
         code="SN-N420",
         title="the validators have no leader",
         cause="Fewer validators than a majority are ready, or an election is under way at this moment.",
