@@ -205,7 +205,7 @@ def test_status_names_who_has_another_configuration(tmp_path: Path) -> None:
         digests["validator-1"] = network.get("validator-1", "/api/v1/status")["config_digest"]
         assert len(set(digests.values())) == 3
         ended = subnetctl("status", "--json", "--home", str(network.home.root))
-        assert ended.status == 3, "nobody gives work to agents: matcher and registry are not started"
+        assert ended.status == 3, "nobody gives work: matcher and registry are not started"
         found = {row["field"]: row["values"] for row in json.loads(ended.stdout)["differences"]}
         assert found["threshold"] == [
             {"value": "2/3", "validators": ["validator-1", "validator-3"]},
