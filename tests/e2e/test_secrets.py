@@ -52,7 +52,7 @@ def keys(shared_network: LocalTestNetwork) -> dict[str, str]:
     network.wait_all(network.submit_many(3))
     environment = network.session.environment
     found = {name: value for name, value in environment.items() if is_secret(name)}
-    assert len(found) == 3 + 1 + 2 + 1
+    assert len(found) == 3 + 1 + 2 + 1 + 1, "validators, matcher, agents, requester, console"
     assert all(len(value) == 64 for value in found.values())
     return found
 

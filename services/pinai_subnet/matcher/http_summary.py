@@ -20,7 +20,7 @@ def add_summary(app: FastAPI, *, statistics: Statistics, canary: Canary, version
         }
 
     async def prove() -> dict[str, Any]:
-        """Send a canary now, or wait for the one that is under way; 503 where it does not come through, 409 without canaries."""
+        """Send a canary now, or wait for the one under way; 503 where it does not come through."""
         return await canary.prove()
 
     app.add_api_route("/api/v1/summary", show_summary, methods=["GET"])
