@@ -184,7 +184,7 @@ def test_prometheus_scrapes_every_member_and_tells_of_a_stopped_validator(
     [port] = free_ports(1)
     agent = f"127.0.0.1:{port}"
     own = {"agent-1": {"AGENT_HTTP_PORT": str(port)}}
-    network = make_network(validators=3, agents=1, own_variables=own)
+    network = make_network(validators=3, agents=1, own_variables=own, console=True)
     network.start()
     assert families(agent) == listed()["agent"]
     with watching(network, tmp_path, agent=agent) as address:
