@@ -1,6 +1,5 @@
 """What goes into a support bundle, and from where. Whatever cannot be had becomes a notice; nothing is masked here."""
 
-import json
 import os
 import platform
 import shutil
@@ -29,6 +28,7 @@ from pinai_subnet.insight.answers import Target
 from pinai_subnet.insight.readers import at_once
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.runtime.errors import StartupError
+from pinai_subnet.runtime.json_text import parse_json
 from pinai_subnet.runtime.secret_names import MASK
 from pinai_subnet.runtime.settings import show as show_settings
 from pinai_subnet.wire.network_file import FILE_NAME
@@ -185,8 +185,8 @@ def fetched(target: Target, path: str) -> Fetched:
     if not is_json:
         return Fetched(text=text, document={"text": text})
     try:
-        return Fetched(text=text, document=json.loads(text))
-    except (ValueError, RecursionError) as error:
+        return Fetched(text=text, document=parse_json(text.encode()))
+    except ValueError as error:
         return Fetched(problem=f"it is no JSON: {error}")
 
 

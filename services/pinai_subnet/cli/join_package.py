@@ -17,6 +17,7 @@ from pinai_subnet.cli.home import Home, is_secret
 from pinai_subnet.protocol.errors import SubnetError
 from pinai_subnet.protocol.invitations import SignedInvitation
 from pinai_subnet.runtime.errors import StartupError, cannot_start
+from pinai_subnet.runtime.json_text import parse_json
 from pinai_subnet.wire.invitations import InvitationBody, invitation_document
 
 FORMAT = 1
@@ -94,7 +95,7 @@ def unpacked(data: bytes, where: str) -> JoinPackage:
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             texts = {name: _text(archive, name, where) for name in wanted}
-        document = json.loads(texts.pop(_JSON))
+        document = parse_json(texts.pop(_JSON).encode())
         variables = document["variables"]
         if document["format"] != FORMAT or not all(
             isinstance(value, str) and "\n" not in value and _VARIABLE.fullmatch("${" + name)

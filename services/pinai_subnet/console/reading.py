@@ -4,7 +4,6 @@ A member's answer is untrusted text: what is not a JSON object of bearable size 
 second of another gets the other's answer, so a thousand open pages cost a member no more than one.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from pinai_subnet.console.sharing import Shared
 from pinai_subnet.ports.errors import Refused, Unreachable
 from pinai_subnet.protocol.errors import NotFound
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.json_text import parse_json
 
 Document = Mapping[str, Any]
 
@@ -76,7 +76,7 @@ class Reading:
 
 def _parsed(data: bytearray) -> Document | None:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = parse_json(data)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None

@@ -5,7 +5,6 @@ unreachable; nothing that a member says can break the look at the others.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ import httpx
 from pinai_subnet.insight.answers import Answer, Expected, Target
 from pinai_subnet.insight.judging import judged
 from pinai_subnet.insight.network_status import NetworkStatus
+from pinai_subnet.runtime.json_text import parse_json
 
 TIMEOUT_SECONDS = 3.0
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -86,7 +86,7 @@ async def _document(client: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
             data += part
             if len(data) > MAX_ANSWER_BYTES:
                 raise ValueError(f"more than {MAX_ANSWER_BYTES} bytes")
-    document = json.loads(data)
+    document = parse_json(data)
     return document if isinstance(document, dict) else {}
 
 

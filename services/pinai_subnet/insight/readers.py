@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 
 from pinai_subnet.ports.errors import Refused, Unreachable
+from pinai_subnet.runtime.json_text import parse_json
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 10.0
@@ -66,7 +67,7 @@ class JsonApi:
             code, text = _problem(answer)
             raise Refused(code, f"{self.name} refused {method} {path}: {text}")
         try:
-            return answer.json()
+            return parse_json(answer.content)
         except ValueError as error:
             raise Refused(
                 "SN-N402", f"{self.name} answers {method} {path} with something that is not JSON"
@@ -75,7 +76,7 @@ class JsonApi:
 
 def _problem(answer: httpx.Response) -> tuple[str, str]:
     try:
-        body = answer.json()
+        body = parse_json(answer.content)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -24,6 +24,7 @@ from pinai_subnet.protocol.request_signing import (
     python_digest,
 )
 from pinai_subnet.runtime.clock import Clock
+from pinai_subnet.runtime.json_text import parse_json
 
 MemberKind = Literal["agents", "validators"]
 
@@ -165,7 +166,7 @@ class RegistryClient:
 
 def _object(response: httpx.Response, where: str) -> dict[str, Any]:
     try:
-        answer = response.json()
+        answer = parse_json(response.content)
     except ValueError as exc:
         raise Unreachable("SN-N230", f"{where}: the answer is not JSON") from exc
     return answer if isinstance(answer, dict) else {}
