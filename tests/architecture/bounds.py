@@ -14,6 +14,7 @@ _GROUP = "integration/consensus/test_group.py::"
 _HISTORY = _LEDGER + "history.py::"
 _INTAKE = _LEDGER + "intake.py::"
 _EPOCHS = _LEDGER + "epochs.py::"
+_SHADOW = "unit/validator/test_shadow.py::"
 
 LIMITS: dict[str, tuple[str, ...]] = {
     "validator/candidates.py:MAX_CANDIDATES": (
@@ -107,6 +108,13 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "validator/marks.py:_KEPT": (
         _LIMITS_V + "test_the_newest_marks_of_the_state_are_kept_and_no_more",
     ),
+    "validator/shadow.py:MAX_WAITING": (
+        _SHADOW + "test_more_reports_than_can_wait_are_skipped_and_counted",
+    ),
+    "validator/shadow.py:MAX_WAITING_BYTES": (
+        _SHADOW + "test_results_that_wait_are_bounded_in_bytes",
+    ),
+    "validator/shadow.py:KEPT": (_SHADOW + "test_the_newest_differences_are_kept_and_no_more",),
     "validator/peer_clocks.py:_SAMPLES": (
         _LIMITS_V + "test_a_members_times_are_remembered_up_to_a_number",
     ),
@@ -521,6 +529,13 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "validator/records.py:EpochState.claims": (_MEMBERS, "validator/limits.py:max_items"),
     "validator/records.py:ProposedChange.approvals": (_MEMBERS,),
     "validator/sets.py:_cached": (_BY_OPERATORS,),
+    "validator/shadow.py:_waiting": (
+        "validator/shadow.py:MAX_WAITING",
+        "validator/shadow.py:MAX_WAITING_BYTES",
+    ),
+    "validator/shadow.py:_counts": ("one entry for each result",),
+    "validator/shadow.py:_codes": ("one entry for each pair of codes of the rules",),
+    "validator/shadow.py:_differences": ("validator/shadow.py:KEPT",),
     "validator/state.py:LedgerState.clocks": (_MEMBERS,),
     "validator/state.py:LedgerState.assignments": (
         "validator/limits.py:max_assignments",

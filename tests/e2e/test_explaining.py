@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.e2e.raw_agent import RawAgent, Status
-from tests.e2e.test_subnetctl import DONE, FAILED, subnetctl
+from tests.e2e.test_subnetctl import CONFIGURATION, DONE, FAILED, subnetctl
 from tests.network_kit import LocalTestNetwork, Settings, wait_until
 
 GOOD = "agent-1"
@@ -169,6 +170,47 @@ def test_recorded_auctions_are_held_again_under_another_strategy(
     )
     assert same.status == DONE, same.stderr
     assert (same.json["auctions"], same.json["changed"]) == (saved.json["auctions"], 0)
+
+
+def test_a_candidate_policy_judges_in_shadow_is_compared_and_promoted(
+    network: LocalTestNetwork, tmp_path: Path
+) -> None:
+    active = network.home.config / "policy_config.yaml"
+    before = active.read_bytes()
+    candidate = tmp_path / "candidate.yaml"
+    policies = yaml.safe_load(before)
+    policies["validator"]["default"] |= {"policy_id": "strict", "blocked_agents": [GOOD]}
+    candidate.write_text("validator: {default: {no_such_key: 1}}")
+    refused = subnetctl("policy", "shadow", candidate, "--restart", *where(network))
+    assert refused.status == CONFIGURATION
+    assert "SN-V123" in subnetctl("policy", "diff", *where(network)).stderr
+    candidate.write_text(yaml.safe_dump(policies))
+    shadow = subnetctl("policy", "shadow", candidate, "--restart", "--json", *where(network))
+    assert shadow.status == DONE, shadow.stderr
+    assert shadow.json["restarted"] == ["validator-1", "validator-2", "validator-3"]
+    assert "SN-V124" in subnetctl("policy", "promote", *where(network)).stderr
+    intents = []
+
+    def compared() -> bool:
+        """A validator that is late may find the report sealed; then the next one is compared."""
+        intents.append(network.submit(payload=b"shadow", deadline_seconds=60))
+        network.wait_all(intents[-1:], "COMPLETED")
+        answer = subnetctl("policy", "diff", "--json", *where(network))
+        return answer.status == DONE and all(one["judged"] for one in answer.json["validators"])
+
+    wait_until(compared, "every validator has compared a report")
+    told = subnetctl("policy", "diff", *where(network)).stdout
+    assert "passed -> SN-V055: " in told
+    assert intents[0] in told
+    assert subnetctl("policy", "promote", "--dry-run", *where(network)).status == DONE
+    assert active.read_bytes() == before
+    try:
+        promoted = subnetctl("policy", "promote", *where(network))
+        assert promoted.status == DONE, promoted.stderr
+        assert active.read_bytes() == candidate.read_bytes()
+        assert Path(f"{active}.bak").read_bytes() == before
+    finally:  # nothing was restarted: the network goes on by the former policy
+        active.write_bytes(before)
 
 
 def test_a_story_without_the_matcher_is_told_and_says_so(network: LocalTestNetwork) -> None:

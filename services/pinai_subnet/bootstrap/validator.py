@@ -33,6 +33,7 @@ from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorService
 from pinai_subnet.validator.api_hosts import add_host_routes
 from pinai_subnet.validator.api_http import add_routes
 from pinai_subnet.validator.api_membership import add_membership_routes
+from pinai_subnet.validator.api_shadow import add_shadow_routes
 from pinai_subnet.validator.archive import MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
@@ -169,6 +170,7 @@ async def _service(
         clock=process.clock,
         metrics=process.metrics,
         tracer=process.vitals.tracer,
+        candidate=configuration.candidate,
     )
 
     synced = process.vitals.synced("journal")
@@ -324,6 +326,7 @@ def _app(
         app, replica=service.replica, replication=service.replication, clock=process.clock
     )
     add_host_routes(app, replica=service.replica, clock=process.clock)
+    add_shadow_routes(app, shadow=service.shadow)
     return app
 
 

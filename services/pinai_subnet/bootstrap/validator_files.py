@@ -12,8 +12,14 @@ from pinai_subnet.protocol.network import NetworkParameters, ValidatorIdentity
 from pinai_subnet.runtime.errors import cannot_start
 from pinai_subnet.runtime.private_key import read_private_key
 from pinai_subnet.runtime.settings import SettingsLoader
-from pinai_subnet.validator.policy_settings import ValidatorPolicies, load_policies
+from pinai_subnet.validator.policy_settings import (
+    SHADOW_NAME,
+    ValidatorPolicies,
+    load_policies,
+    read_policy_file,
+)
 from pinai_subnet.validator.settings import FILE_NAME, ReplicationSection, ValidatorSettings
+from pinai_subnet.validator.shadow import Candidate
 from pinai_subnet.wire.auth_file import AuthFile, load_auth
 from pinai_subnet.wire.network_file import Network, load_network
 
@@ -31,6 +37,8 @@ class Configuration:
     guard: Guard = field(default_factory=Guard)
     backup_key: bytes | None = None
     """Encrypts the scheduled backups."""
+    candidate: Candidate | None = None
+    """The policies that run in shadow; None where there is no such file."""
 
 
 def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
@@ -70,7 +78,21 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Configuration:
         signer=signer,
         guard=Guard(takeover=arguments.takeover, rejoin_empty=arguments.rejoin_empty),
         backup_key=backup_key,
+        candidate=candidate_of(arguments, environ),
     )
+
+
+def candidate_of(arguments: Arguments, environ: Mapping[str, str]) -> Candidate | None:
+    """Return the policies of the shadow file, or why they cannot run: a wrong candidate stops no validator."""
+    path = arguments.config_dir / SHADOW_NAME
+    if not path.exists():
+        return None
+    loader = SettingsLoader(environ, origins=arguments.origins)
+    file = read_policy_file(loader, path)
+    if file is not None and not loader.problems:
+        return Candidate(policies=file.validator.book())
+    problems = tuple(f"{one.code} {one.where}: {one.message}" for one in loader.problems)
+    return Candidate(policies=None, problems=problems)
 
 
 def replication_options(section: ReplicationSection) -> ReplicationOptions:

@@ -38,6 +38,7 @@ GROUPS: Mapping[str, str] = {
     "validator": "validators",
     "keys": "keys",
     "config": "config",
+    "policy": "policy",
     "backup": "backup",
     "compose": "compose",
     "units": "units",

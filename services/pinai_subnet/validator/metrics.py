@@ -6,6 +6,7 @@ from pinai_subnet.wire.catalogue import CATALOGUE
 
 _CODES = {"code": {*CATALOGUE, "none"}}
 _STAGES = {"stage": {stage.name.lower() for stage in Stage}}
+SHADOW_RESULTS = ("agreed", "would_pass", "would_fail", "other_code", "failed", "skipped")
 _DUTIES = {"duty": ("verdict", "signature", "settlement")}
 
 
@@ -25,6 +26,12 @@ class ValidatorMetrics:
             "Own verdicts, by result and code",
             labels=("result", "code"),
             values={"result": ("pass", "fail"), **_CODES},
+        )
+        self.shadow = metrics.counter(
+            "shadow_verdicts",
+            "Reports that the candidate policy judged beside the active one, by how the two compare",
+            labels=("result",),
+            values={"result": SHADOW_RESULTS},
         )
         self.group_size = metrics.histogram(
             "report_group",

@@ -9,6 +9,8 @@ from pinai_subnet.runtime.settings import Settings, SettingsLoader
 from pinai_subnet.validator.policy import EVIDENCE_FIELDS, Policy, PolicyBook, Weights
 
 FILE_NAME = "policy_config.yaml"
+SHADOW_NAME = "policy_shadow.yaml"
+"""A second file of the same form beside it: judges every report too, and its verdicts count nowhere."""
 
 
 def _known_evidence(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,7 +100,15 @@ class PolicyFile(Settings):
 
 def load_policies(loader: SettingsLoader, config_dir: Path) -> ValidatorPolicies | None:
     """Read and check the section; every problem goes to the loader, and None means there was at least one."""
-    loaded = loader.load(PolicyFile, config_dir / FILE_NAME, optional=True)
+    file = read_policy_file(loader, config_dir / FILE_NAME, optional=True)
+    return None if file is None else file.validator
+
+
+def read_policy_file(
+    loader: SettingsLoader, path: Path, *, optional: bool = False
+) -> PolicyFile | None:
+    """Read a whole file and check the validators' section, as `load_policies` does."""
+    loaded = loader.load(PolicyFile, path, optional=optional)
     if not loaded.ok:
         return None
     policies = loaded.value.validator
@@ -114,4 +124,4 @@ def load_policies(loader: SettingsLoader, config_dir: Path) -> ValidatorPolicies
                 where=loaded.where("validator"),
                 fix="give at least one of lease, evidence and output a weight",
             )
-    return policies
+    return loaded.value

@@ -29,6 +29,7 @@ from pinai_subnet.validator.events import (
     SetChangeAdvanced,
     SettlementClaimed,
     StageReached,
+    VerdictRecorded,
 )
 from pinai_subnet.validator.feed import EventFeed
 from pinai_subnet.validator.ledger import Ledger
@@ -51,6 +52,7 @@ from pinai_subnet.validator.reception import Reception
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.settings import ValidatorSettings
 from pinai_subnet.validator.settlement_pause import SettlementPause
+from pinai_subnet.validator.shadow import Candidate, ShadowRun
 from pinai_subnet.validator.state_machine import LedgerMachine
 
 _ARCHIVE_EVERY_SECONDS = 1.0
@@ -73,6 +75,8 @@ class Surroundings:
     clock: Clock
     metrics: Metrics
     tracer: Tracer | None = None
+    candidate: Candidate | None = None
+    """The policies that run in shadow, if there are any."""
 
 
 class ValidatorService:
@@ -131,6 +135,7 @@ class ValidatorService:
         self.progress = _progress(world)
         self.caught_up = CatchUp(replica=self.replica)
         self.settlement_pause = SettlementPause()
+        self.shadow = _shadow_run(world, self.metrics)
         self.feed.on_events(self.reception.arrivals.on_events)
         chronicle = Chronicle(replica=self.replica, metrics=self.metrics, tracer=world.tracer)
         self.feed.on_events(chronicle.on_events)
@@ -173,6 +178,12 @@ class ValidatorService:
                 name="verify_reports",
                 work=self._verify().work,
                 signal=feed.signal(ReportReceived),
+                tick_seconds=tick,
+            ),
+            Duty(
+                name="judge_in_shadow",
+                work=self.shadow.work,
+                signal=feed.signal(VerdictRecorded),
                 tick_seconds=tick,
             ),
             Duty(
@@ -224,6 +235,7 @@ class ValidatorService:
             clock=self.world.clock,
             progress=self.progress["verify"],
             metrics=self.metrics,
+            shadow=self.shadow,
         )
 
     def _seal(self) -> SealEpochs:
@@ -270,6 +282,16 @@ class ValidatorService:
             return
         self.machine.read(lambda ledger: self._changes.note(index, applied, ledger))
         self.feed.publish(applied.events)
+
+
+def _shadow_run(world: Surroundings, metrics: ValidatorMetrics) -> ShadowRun:
+    return ShadowRun(
+        candidate=world.candidate,
+        active=world.policies,
+        validator_id=world.validator_id,
+        clock=world.clock,
+        metrics=metrics,
+    )
 
 
 def _progress(world: Surroundings) -> dict[str, Progress]:

@@ -102,8 +102,13 @@ def shared_configuration(parameters: NetworkParameters, policies: PolicyBook) ->
         "validator_set": validator_set_id(parameters),
         "validators": _digest_of(members),
         "matchers": ", ".join(parameters.matchers),
-        "policies": _digest_of(msgspec.to_builtins(policies)),
+        "policies": policies_digest(policies),
     }
+
+
+def policies_digest(policies: PolicyBook) -> str:
+    """Return a digest that is equal where every intent type is judged alike."""
+    return _digest_of(msgspec.to_builtins(policies))
 
 
 def chain_text(domain: ChainDomain) -> str:

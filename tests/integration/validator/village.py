@@ -27,12 +27,14 @@ from pinai_subnet.runtime.sqlite import SqliteDatabase
 from pinai_subnet.runtime.stop import Stop
 from pinai_subnet.validator.api_grpc import ValidationServicer, ValidatorServicer, register
 from pinai_subnet.validator.api_http import add_routes
+from pinai_subnet.validator.api_shadow import add_shadow_routes
 from pinai_subnet.validator.archive import MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.limits import LedgerLimits
 from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.service import Surroundings, ValidatorService
 from pinai_subnet.validator.settings import ValidatorSettings
+from pinai_subnet.validator.shadow import Candidate
 from pinai_subnet.validator.state_machine import LedgerMachine
 from pinai_subnet.validator.status import StatusReport
 from pinai_subnet.wire.auth_file import AuthFile
@@ -294,6 +296,7 @@ class House:
             verifier=verifier,
             clock=world.clock,
         )
+        add_shadow_routes(app, shadow=service.shadow)
         http = await stack.enter_async_context(HttpServer(app, host="127.0.0.1", port=0))
         self.http_port = http.port
 
@@ -322,6 +325,7 @@ class Village:
         hold_unknown: bool = False,
         auth: AuthFile | None = None,
         limits: LedgerLimits | None = None,
+        candidate: Candidate | None = None,
     ) -> None:
         self._directory = directory
         self._settings = settings or fast_settings()
@@ -329,6 +333,7 @@ class Village:
         self._hold_unknown = hold_unknown
         self._auth = auth or AuthFile()
         self._limits = limits
+        self._candidate = candidate
         self.parameters = parameters(size)
         self.clock = ShiftedClock()
         self.log = MemoryLog([member.id for member in self.parameters.validators])
@@ -378,6 +383,7 @@ class Village:
             archive=database,
             clock=self.clock,
             metrics=Metrics("validator"),
+            candidate=self._candidate,
         )
         service = ValidatorService(
             world, lambda machine: MemoryReplication(self.log, name, machine), limits=self._limits

@@ -19,6 +19,7 @@ from pinai_subnet.validator.policy import PolicyBook
 from pinai_subnet.validator.records import AssignmentState, Stage
 from pinai_subnet.validator.replica import Replica
 from pinai_subnet.validator.rules import Case
+from pinai_subnet.validator.shadow import ShadowRun
 from pinai_subnet.validator.verification import judge
 
 _MAX_REASON = 1000
@@ -41,8 +42,9 @@ class VerifyReports:
         clock: Clock,
         progress: Progress,
         metrics: ValidatorMetrics,
+        shadow: ShadowRun,
     ) -> None:
-        """Record at most `group` verdicts in one command."""
+        """Record at most `group` verdicts in one command; the shadow sees what was recorded, afterwards."""
         self._replica = replica
         self._policies = policies
         self._signer = signer
@@ -51,6 +53,7 @@ class VerifyReports:
         self._clock = clock
         self._progress = progress
         self._metrics = metrics
+        self._shadow = shadow
         self._log = get_logger()
 
     async def work(self) -> bool:
@@ -68,7 +71,7 @@ class VerifyReports:
         replies = await self._replica.propose(
             lambda stamp: RecordVerdicts(stamp=stamp, verdicts=tuple(verdicts))
         )
-        for verdict, reply in zip(verdicts, replies, strict=True):
+        for waiting, verdict, reply in zip(pending, verdicts, replies, strict=True):
             if reply.status is ReplyStatus.REJECTED:
                 self._log.warning(
                     "verdict_refused",
@@ -81,6 +84,7 @@ class VerifyReports:
                 self._metrics.verdicts.add(
                     result="pass" if verdict.passed else "fail", code=verdict.code or "none"
                 )
+                self._shadow.offer(self._case(waiting), verdict)
         # A refused verdict would be refused again at once: leave it to the next event or tick.
         return any(reply.taken for reply in replies)
 
@@ -90,12 +94,15 @@ class VerifyReports:
         latest_ms = max(int(now * 1000), ledger.now_ms)
         return [p for state in states if (p := _copied(state, latest_ms)) is not None]
 
-    def _judged(self, pending: _Pending) -> Verdict:
-        key, digest, report, record, received_at = pending
+    def _case(self, pending: _Pending) -> Case:
+        _, _, report, record, received_at = pending
         policy = self._policies.for_type(record.intent_type)
-        judgement = judge(
-            Case(report=report, record=record, received_at=received_at, policy=policy)
-        )
+        return Case(report=report, record=record, received_at=received_at, policy=policy)
+
+    def _judged(self, pending: _Pending) -> Verdict:
+        key, digest, _, record, _ = pending
+        case = self._case(pending)
+        judgement = judge(case)
         if not judgement.passed:
             self._log.info(
                 "report_judged_bad",
@@ -111,7 +118,7 @@ class VerifyReports:
             code=judgement.code,
             reason=_shortened(judgement.reason),
             rules=judgement.rules,
-            policy_id=policy.policy_id,
+            policy_id=case.policy.policy_id,
             signature=b"",
         )
         signed = verdict_digest(

@@ -328,4 +328,30 @@ ENTRIES: tuple[Entry, ...] = (
         "does not run, or reaches nobody.",
         remedy="Compare the address with what `deploy.sh join` printed on the new host, and see that it still waits.",
     ),
+    Entry(
+        code="SN-V122",
+        title="The candidate changes what a shadow run cannot try",
+        cause="A candidate policy file differs from the active one outside validator.default and "
+        "validator.intent_types: in the matcher's section, or in unknown_assignment. Those would change untried.",
+        remedy="Begin with a copy of config/policy_config.yaml, change only the policies in it, and try again.",
+    ),
+    Entry(
+        code="SN-V123",
+        title="No policy runs in shadow",
+        cause="There is no config/policy_shadow.yaml, or no validator has read one.",
+        remedy="Install a candidate with `subnetctl policy shadow FILE --restart` and let it judge some reports.",
+    ),
+    Entry(
+        code="SN-V124",
+        title="The candidate policy is not proven",
+        cause="Every validator must answer, run exactly the installed candidate in shadow, have judged reports with "
+        "it and failed at none, and judge by the same active policies as the others.",
+        remedy="Look at `subnetctl policy diff`, correct what the message names, and promote again.",
+    ),
+    Entry(
+        code="SN-V125",
+        title="A policy file cannot be read or written",
+        cause="The configuration directory or a file in it cannot be opened by this user, or has no room.",
+        remedy="Run the command as the user who owns the home; `subnetctl doctor` shows modes and free space.",
+    ),
 )
