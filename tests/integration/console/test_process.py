@@ -64,7 +64,7 @@ async def test_it_starts_over_a_network_that_is_not_there_and_says_so(home: Home
             assert "AUTH_MODE=none" in page
             assert "SN-N126" in page
             assert (await visitor.get("/readyz")).status_code == 200
-            assert "subnet_console" in (await visitor.get("/metrics")).text
+            assert "subnet_process_event_loop_lag_seconds" in (await visitor.get("/metrics")).text
 
 
 async def test_with_a_token_it_asks_for_it(home: Home) -> None:
