@@ -52,6 +52,10 @@ class Browser:
         assert answer.status_code == 200, value
         return value
 
+    async def close(self) -> None:
+        """End the browser: it lives on when only its driver ends."""
+        await self._client.delete(f"/session/{self._session}")
+
     async def open(self, url: str) -> None:
         """Load a page and wait until it is complete."""
         await self._call("url", {"url": url})
@@ -148,8 +152,11 @@ async def browsing() -> AsyncIterator[Browser]:
             async with httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False
             ) as client:
-                yield await _session(client, profile)
-                await client.delete("/session")
+                found = await _session(client, profile)
+                try:
+                    yield found
+                finally:
+                    await found.close()
         finally:
             driver.terminate()
             await driver.wait()
