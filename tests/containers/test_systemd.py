@@ -35,6 +35,7 @@ MEMBERS = (
     "validator-2",
     "validator-3",
     "agent-1",
+    "console",
 )
 EXPOSURE_LIMIT = 2.5
 """Of ten, by systemd's own count; a service without any of the settings has 9.6."""
@@ -106,9 +107,8 @@ class Unit:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Put state directory and credential in place, and start the command."""
-        (self.root / "var/lib" / self.one("StateDirectory")).mkdir(
-            mode=0o700, parents=True, exist_ok=True
-        )
+        for state in self.settings.get("StateDirectory", ()):  # the console keeps nothing
+            (self.root / "var/lib" / state).mkdir(mode=0o700, parents=True, exist_ok=True)
         for credential in self.settings.get("LoadCredential", ()):
             name, _, source = credential.partition(":")
             target = self.root / "run" / self.member / name
@@ -184,7 +184,9 @@ def test_a_service_is_given_its_own_key_only_and_cannot_loop_on_a_wrong_configur
     expected = [f"{installed}/etc/pinai-subnet/keys/{member}.key"]
     assert credentials == ([] if member in {"registry", "rootlayer"} else expected)
     secrets = {
-        text for name, text in home.environment().items() if re.search(r"_KEY(_\d+)?$", name)
+        text
+        for name, text in home.environment().items()
+        if re.search(r"_(KEY(_\d+)?|TOKEN)$", name)
     }
     told = " ".join([*unit.environment().values(), unit.one("ExecStart")])
     assert not [secret for secret in secrets if secret in told]
