@@ -44,7 +44,7 @@ def auctions(draw: st.DrawFn) -> list[Candidate]:
             capability=draw(st.sampled_from(FITS)),
             latency_seconds=draw(st.none() | st.floats(0, 100)),
         )
-        for number in range(draw(st.integers(2, 5)))
+        for number in range(draw(st.integers(2, 9)))
     ]
 
 
@@ -54,7 +54,7 @@ def wins(changed: Candidate, others: list[Candidate], rules: AuctionRules) -> bo
 
 
 @settings(max_examples=300, deadline=None)
-@given(auctions(), RULES, st.integers(0, 4))
+@given(auctions(), RULES, st.integers(0, 8))
 def test_applying_the_counterfactual_wins_and_one_step_less_does_not(
     held: list[Candidate], rules: AuctionRules, which: int
 ) -> None:
