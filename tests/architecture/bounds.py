@@ -439,6 +439,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "protocol/signatures.py:_address": ("protocol/signatures.py:maxsize",),
     "console/rendering.py:_always": (_CONFIGURED,),
     "console/static_files.py:_files": (_CONFIGURED,),
+    "console/runbooks.py:_pages": ("one page for each alert that is shipped",),
     "console/sharing.py:_answers": ("console/sharing.py:remembered",),
     "console/streams.py:_events": ("one entry for each of the two topics",),
     "registry/roster.py:_owners": (_CONFIGURED,),

@@ -20,6 +20,7 @@ from tests.bench import (
     catch_up,
     ceilings,
     consensus,
+    explain,
     failover,
     intake,
     latency,
@@ -126,6 +127,7 @@ def _run(
         ("consensus", consensus),
         ("catch-up", catch_up),
         ("snapshot", snapshot),
+        ("explain", explain),
         ("levelling", levelling),
     ):
         if name in wanted:

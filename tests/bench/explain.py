@@ -1,324 +1,122 @@
-"""`python -m tests.bench.explain --intents 100000`: how long the whole story of an intent takes among so many.
+"""How long the whole story of an intent takes among very many, and a page of them; and `subnetctl`'s own start.
 
-The matcher's journal and a validator's archive are the real ones, filled with that many settled intents of three bids
-each, behind their real HTTP routes; the ledger has forgotten them all. RootLayer answers from memory. Stories of
-random intents are asked for as `subnetctl intent explain` does, and told to the last line.
+The processor time of an answer is given too: unlike its duration it does not depend on what else the machine does.
 """
 
-import argparse
-import asyncio
-import contextlib
-import random
-import secrets
+import os
+import resource
+import statistics
+import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from tests.integration.matcher.harness import DOMAIN, SUBNET, World, intent, key
+import psutil
+from tests.bench.child import ROOT, Child, run_child
+from tests.bench.figures import Figure, Result, Spread
+from tests.bench.plan import AIM_STORY_SECONDS, Plan
 
-from pinai_subnet.insight.gathering import Sources, gather
-from pinai_subnet.insight.readers import JsonApi
-from pinai_subnet.insight.story_lines import lines
-from pinai_subnet.insight.story_telling import tell
-from pinai_subnet.matcher import window as windows
-from pinai_subnet.matcher.assigner import Assigner
-from pinai_subnet.matcher.auction import AuctionRules, Candidate, Strategy, rank
-from pinai_subnet.matcher.case import Attempt, AttemptState, Case, Round
-from pinai_subnet.protocol.bids import Bid
-from pinai_subnet.protocol.ids import AgentId, AssignmentId, BidId, IntentId
-from pinai_subnet.runtime.health import Health
-from pinai_subnet.runtime.http_server import HttpServer, create_app
-from pinai_subnet.runtime.metrics import Metrics
-from pinai_subnet.runtime.sqlite import SqliteDatabase
-from pinai_subnet.validator.archive import MIGRATIONS, Archive, AssignmentRow, EpochRow
-from pinai_subnet.validator.queries import Queries
-from pinai_subnet.wire.status import http_problem
+SECTION = "explain"
+_FILL_SECONDS = 480.0
+_ASK_SECONDS = 240.0
+_STARTS = 3
+_COMMAND = ("-m", "pinai_subnet", "subnetctl", "intent", "explain", "--help")
 
-RULES = AuctionRules(strategy=Strategy.WEIGHTED)
-PER_EPOCH = 100
-BATCH = 1000
-ASKED = 200
-LIMIT_SECONDS = 0.2
-ADDRESSES = [key(place + 1).address for place in range(3)]
+Say = Callable[[str], None]
 
 
-def settled(number: int) -> Case:
-    """Return one intent that three agents bid on and one has finished."""
-    value, at_ms = intent(), 1_700_000_000_000 + number * 10
-    bids = _bids(value.intent_id, at_ms)
-    candidates = tuple(
-        Candidate(
-            bid_id=bid.bid_id,
-            agent_id=bid.agent_id,
-            price=bid.price,
-            received_at_ms=bid.received_at_ms,
-        )
-        for bid in bids
-    )
-    opened = windows.open_window(
-        now_ms=at_ms,
-        assign_by_ms=at_ms + 60_000,
-        rules=windows.WindowRules(duration_ms=2000, reopen_max_ms=2000),
-    )
-    case = Case(
-        intent=value,
-        window=windows.complete(opened, now_ms=at_ms + 900),
-        seen_at_ms=at_ms,
-        assign_by_ms=at_ms + 60_000,
-        deadline_ms=at_ms + 60_000,
-        bids={bid.agent_id: bid for bid in bids},
-        eligible=("agent-0", "agent-1", "agent-2", "agent-3"),
-        candidates=candidates,
-        auction=RULES,
-        ranking=rank(candidates, RULES, value.intent_id),
-        rounds=[Round(number=1, opened_at_ms=at_ms, closed_at_ms=at_ms + 500, early=True, bids=3)],
-    )
-    case.attempts.append(_attempt(case, bids[0]))
-    return case
+def measure(result: Result, plan: Plan, directory: Path, say: Say) -> None:
+    """Fill and serve in one process, ask from another."""
+    logs, data = directory / "logs", directory / "data"
+    data.mkdir(parents=True)
+    task = {
+        "directory": str(data),
+        "intents": plan.story_intents,
+        "asked": plan.stories,
+    }
+    details: dict[str, Any] = {}
+    with Child("story-members", task, log=logs / "bench-story-members.log") as members:
+        served = _filled(members, say)
+        process = psutil.Process(members.pid)
+        for do in ("stories", "pages"):
+            before = _processor_seconds(process)
+            say(f"  {plan.stories} {do}")
+            found = run_child(
+                "stories",
+                {**served, "do": do, "intents": plan.story_intents},
+                log=logs / "bench-stories.log",
+                timeout_seconds=_ASK_SECONDS,
+            )
+            details[do] = {**found, "members_seconds": _processor_seconds(process) - before}
+    section = f"{SECTION}: {plan.story_intents} settled intents"
+    for do, name in (("stories", "story"), ("pages", "page of 50 intents")):
+        result.figures += _figures(section, name, details[do])
+    result.figures.append(_start(section))
+    result.details[SECTION] = details
 
 
-def _attempt(case: Case, bid: Bid) -> Attempt:
-    """Return a settled assignment; all carry the signatures of one, for making them takes longer than all the rest."""
-    drafted = _signed()
-    assignment = replace(
-        drafted.record.assignment,
-        assignment_id=AssignmentId("0x" + secrets.token_hex(32)),
-        intent_id=case.intent.intent_id,
-        bid_id=bid.bid_id,
-        agent_address=bid.agent_address,
-    )
-    return Attempt(
-        record=replace(drafted.record, assignment=assignment, agent_id=bid.agent_id),
-        created_at_ms=case.seen_at_ms + 501,
-        recorded_at_ms=case.seen_at_ms + 510,
-        state=AttemptState.SETTLED,
-    )
+def _filled(members: Child, say: Say) -> Mapping[str, Any]:
+    """Return where everybody answers, as soon as everything is stored."""
+    deadline = time.monotonic() + _FILL_SECONDS
+    while "matcher" not in (told := members.read(timeout_seconds=deadline - time.monotonic())):
+        if told["intents"] % 20_000 == 0:
+            say(f"  {told['intents']} intents stored")
+    return told
 
 
-@cache
-def _signed() -> Attempt:
-    value = intent()
-    opened = windows.open_window(
-        now_ms=0, assign_by_ms=1, rules=windows.WindowRules(duration_ms=1, reopen_max_ms=1)
-    )
-    case = Case(intent=value, window=opened, seen_at_ms=0, assign_by_ms=1, deadline_ms=1000)
-    bid = _bids(value.intent_id, 0)[0]
-    assigner = Assigner(signer=key(1000), subnet_id=SUBNET, domain=DOMAIN)
-    return assigner.draft(case, bid, now_seconds=1.0)
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
-def _bids(intent_id: IntentId, at_ms: int) -> list[Bid]:
+def _figures(section: str, name: str, found: Mapping[str, Any]) -> list[Figure]:
+    spread = Spread.of(found["samples"])
+    own = found["own_seconds"] / spread.count * 1000
+    members = found["members_seconds"] / spread.count * 1000
     return [
-        Bid(
-            bid_id=BidId("0x" + secrets.token_hex(32)),
-            intent_id=intent_id,
-            agent_id=AgentId(f"agent-{place}"),
-            agent_address=ADDRESSES[place],
-            price=10 + place,
-            token="PIN",
-            settle_chain="",
-            submitted_at=at_ms // 1000,
-            received_at_ms=at_ms + place,
-            nonce=secrets.token_hex(16),
-            metadata={},
-        )
-        for place in range(3)
+        Figure(
+            section=section,
+            name=f"{name}, p99",
+            value=spread.p99 * 1000,
+            unit="ms",
+            more_is_better=False,
+            aim=AIM_STORY_SECONDS * 1000,
+            note=f"p50 {spread.p50 * 1000:.1f} ms, slowest {spread.highest * 1000:.1f} ms of {spread.count}",
+        ),
+        Figure(
+            section=section,
+            name=f"{name}, processor time",
+            value=own + members,
+            unit="ms",
+            more_is_better=False,
+            note=f"{own:.1f} ms of who asks, {members:.1f} ms of all who answer",
+        ),
     ]
 
 
-def judged(case: Case, epoch: int) -> dict[str, Any]:
-    """Return the validators' record of its assignment."""
-    record, at_ms = case.attempts[0].record, case.seen_at_ms
-    verdicts = [
-        {
-            "validator_id": f"validator-{place}",
-            "passed": True,
-            "code": "",
-            "reason": "",
-            "rules": ["a_rule"] * 20,
-            "policy_id": "default",
-            "at_ms": at_ms + 700,
-            "signature": "0x" + "ab" * 65,
-            "sealed": True,
-        }
-        for place in (1, 2, 3)
-    ]
-    report = {
-        "report_id": "0x" + secrets.token_hex(32),
-        "caller_report_id": "mine",
-        "status": "SUCCESS",
-        "result_bytes": 5,
-        "result_hash": "0x" + "cd" * 32,
-        "error": None,
-    }
-    return {
-        "assignment_id": record.assignment.assignment_id,
-        "intent_id": case.intent.intent_id,
-        "agent_id": record.agent_id,
-        "agent_address": record.assignment.agent_address,
-        "attempt": 1,
-        "stage": "SETTLED",
-        "code": "",
-        "reason": "",
-        "epoch": epoch,
-        "times_ms": {"ASSIGNED": at_ms + 510, "REPORTED": at_ms + 600, "SETTLED": at_ms + 900},
-        "received_by": "validator-1",
-        "report": report,
-        "verdicts": verdicts,
-    }
-
-
-def sealed(epoch: int, assignments: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the epoch that carries these."""
-    at_ms = assignments[-1]["times_ms"]["SETTLED"]
-    return {
-        "epoch": epoch,
-        "header_hash": "0x" + secrets.token_hex(32),
-        "checkpoint_hash": "0x" + secrets.token_hex(32),
-        "batch_digest": "0x" + secrets.token_hex(32),
-        "items": [{"assignment_id": one["assignment_id"]} for one in assignments],
-        "sealed_by": "validator-1",
-        "sealed_at_ms": at_ms - 100,
-        "final_at_ms": at_ms - 50,
-        "settled_at_ms": at_ms,
-        "required_signatures": 2,
-        "signatures": [
-            {"validator_id": f"validator-{n}", "address": "0x", "at_ms": at_ms - 60}
-            for n in (1, 2, 3)
-        ],
-        "results": [{"ok": True, "message": "", "receipt_id": "0x1"} for _ in assignments],
-    }
-
-
-class _Forgotten:
-    """A ledger that has none of it any more."""
-
-    def assignments_of(self, _intent_id: str) -> tuple[()]:
-        return ()
-
-    def epoch(self, _number: int) -> None:
-        return None
-
-    def read(self, work: Any) -> Any:
-        return work(self)
-
-
-async def measure(intents: int, asked: int, directory: Path) -> list[float]:
-    """Fill, serve and ask; return the seconds of every story."""
-    world, ids = World(directory), []
-    async with contextlib.AsyncExitStack() as stack:
-        matcher = await stack.enter_async_context(world.run())
-        database = await stack.enter_async_context(
-            SqliteDatabase(directory / "archive.sqlite", MIGRATIONS, identity="b")
-        )
-        archive = Archive(database)
-        for begin in range(0, intents, BATCH):
-            cases = [settled(n) for n in range(begin, min(begin + BATCH, intents))]
-            ids += [case.intent.intent_id for case in cases]
-            await _keep(matcher.parts.journal, archive, cases, begin)
-        base = f"127.0.0.1:{matcher.http.base_url.port}"
-        validator = await stack.enter_async_context(_served(_validator(archive)))
-        rootlayer = await stack.enter_async_context(_served(_rootlayer()))
-        sources = Sources(
-            rootlayer=JsonApi(name="rootlayer", base=rootlayer),
-            matcher=JsonApi(name="matcher", base=base),
-            validators=[JsonApi(name=f"validator-{n}", base=validator) for n in (1, 2, 3)],
-        )
-        return await asyncio.to_thread(_ask, sources, random.Random(7).choices(ids, k=asked))  # noqa: S311
-
-
-def _ask(sources: Sources, wanted: Sequence[str]) -> list[float]:
-    taken = []
-    for intent_id in wanted:
+def _start(section: str) -> Figure:
+    """Measure what every command pays before it asks anybody."""
+    samples = []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(_STARTS):
         begun = time.perf_counter()
-        story = tell(gather(sources, intent_id))
-        lines(story)
-        taken.append(time.perf_counter() - begun)
-        if story.ending.status != "COMPLETED" or story.missing or not story.attempts[0].batch:
-            raise RuntimeError(f"{intent_id} was not told whole: {story.missing}")
-    return taken
-
-
-async def _keep(journal: Any, archive: Archive, cases: Sequence[Case], begin: int) -> None:
-    for case in cases:
-        journal.opened(case)
-        for bid in case.bids.values():
-            journal.bid(bid)
-        journal.attempt(case.attempts[0])
-    await journal.flush()
-    for place in range(0, len(cases), PER_EPOCH):
-        epoch = (begin + place) // PER_EPOCH + 1
-        told = [judged(case, epoch) for case in cases[place : place + PER_EPOCH]]
-        rows = [AssignmentRow(document=one, report=None, updated_at_ms=1) for one in told]
-        number = EpochRow(document=sealed(epoch, told), checkpoint=b"", updated_at_ms=1)
-        await archive.store(rows, [number], epoch)
-
-
-def _validator(archive: Archive) -> FastAPI:
-    async def caught_up() -> None:
-        return None
-
-    forgotten: Any = _Forgotten()
-    queries = Queries(replica=forgotten, archive=archive, catch_up=caught_up)
-    app = _app()
-    app.add_api_route("/api/v1/intents/{intent_id}", queries.intent, methods=["GET"])
-    app.add_api_route("/api/v1/epochs/{number}", queries.epoch, methods=["GET"])
-    return app
-
-
-def _rootlayer() -> FastAPI:
-    async def record(intent_id: str) -> dict[str, Any]:
-        return {"intentId": intent_id, "status": "INTENT_STATUS_COMPLETED"}
-
-    async def history(intent_id: str) -> dict[str, Any]:
-        return {"intentId": intent_id, "history": []}
-
-    app = _app()
-    app.add_api_route("/api/v1/intents/query/{intent_id}", record, methods=["GET"])
-    app.add_api_route("/api/v1/intents/{intent_id}/history", history, methods=["GET"])
-    return app
-
-
-def _app() -> FastAPI:
-    return create_app(
-        title="bench",
-        version="0",
-        error_mapper=http_problem,
-        health=Health(),
-        metrics=Metrics("bench"),
+        subprocess.run(
+            [sys.executable, *_COMMAND],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "100"},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        samples.append(time.perf_counter() - begun)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Figure(
+        section=section,
+        name="start of subnetctl, before the answer",
+        value=statistics.median(samples),
+        unit="s",
+        more_is_better=False,
+        note=f"from source; {worked / _STARTS:.2f} s of processor time",
     )
-
-
-@contextlib.asynccontextmanager
-async def _served(app: FastAPI) -> AsyncIterator[str]:
-    server = HttpServer(app, host="127.0.0.1", port=0, grace_seconds=1)
-    await server.start()
-    try:
-        yield f"127.0.0.1:{server.port}"
-    finally:
-        await server.stop()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; return 1 where the slowest hundredth is over the limit."""
-    parser = argparse.ArgumentParser(description="How long a story takes among many intents.")
-    parser.add_argument("--intents", type=int, default=100_000)
-    options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as scratch:
-        taken = sorted(asyncio.run(measure(options.intents, ASKED, Path(scratch))))
-    p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
-    print(
-        f"{options.intents} intents, {len(taken)} stories: p50 {p50 * 1000:.1f} ms,"
-        f" p99 {p99 * 1000:.1f} ms, slowest {taken[-1] * 1000:.1f} ms (limit {LIMIT_SECONDS} s)"
-    )
-    return int(p99 > LIMIT_SECONDS)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

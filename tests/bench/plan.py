@@ -7,6 +7,7 @@ SECTIONS = (
     "consensus",
     "catch-up",
     "snapshot",
+    "explain",
     "levelling",
     "start",
     "latency",
@@ -14,7 +15,7 @@ SECTIONS = (
     "failover",
     "intake",
 )
-ALONE = ("ceilings", "consensus", "catch-up", "snapshot", "levelling")
+ALONE = ("ceilings", "consensus", "catch-up", "snapshot", "explain", "levelling")
 """Sections that do without the common network."""
 """In the order in which they run. Memory and processor time belong to start and throughput."""
 
@@ -26,6 +27,7 @@ AIM_RSS_MB = 100.0
 AIM_FAILOVER_SECONDS = 1.0
 AIM_SNAPSHOT_SAVED_SECONDS = 5.0
 AIM_SNAPSHOT_RESTORED_SECONDS = 20.0
+AIM_STORY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class Plan:
     catch_up_state_entries: int
     """In the state whose snapshot a new member receives."""
     snapshot_intents: int
+    story_intents: int
+    """Among which one is explained."""
+    stories: int
     failovers: int
     levelling_seconds: float
     levelling_per_second: float
@@ -73,6 +78,8 @@ FULL = Plan(
     catch_up_entries=20_000,
     catch_up_state_entries=50_000,
     snapshot_intents=100_000,
+    story_intents=100_000,
+    stories=200,
     failovers=20,
     levelling_seconds=80.0,
     levelling_per_second=50.0,
@@ -91,6 +98,8 @@ QUICK = Plan(
     catch_up_entries=500,
     catch_up_state_entries=9_000,
     snapshot_intents=500,
+    story_intents=1_000,
+    stories=20,
     failovers=1,
     levelling_seconds=6.0,
     levelling_per_second=20.0,

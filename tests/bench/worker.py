@@ -21,6 +21,8 @@ WORK: Mapping[str, tuple[str, str]] = {
     "group-member": ("tests.bench.group_member", "serve"),
     "intents": ("tests.bench.intent_load", "run"),
     "reports": ("tests.bench.report_load", "run"),
+    "stories": ("tests.bench.explain_asking", "run"),
+    "story-members": ("tests.bench.explain_members", "serve"),
     "snapshot": ("tests.bench.snapshot_work", "run"),
 }
 

@@ -16,6 +16,7 @@ from pinai_subnet.console.members import Addresses, Members
 from pinai_subnet.console.pages import Pages, TellStory
 from pinai_subnet.console.reading import Reading
 from pinai_subnet.console.rendering import Renderer, make_environment
+from pinai_subnet.console.runbooks import Runbooks
 from pinai_subnet.console.settings import FILE_NAME, ConsoleSettings
 from pinai_subnet.console.sharing import Shared
 from pinai_subnet.console.static_files import StaticFiles
@@ -147,7 +148,11 @@ async def _pages(
         rows=settings.page_rows,
     )
     pages = Pages(
-        renderer=renderer, lookout=lookout, members=members, tell=_tell(network, process.clock)
+        renderer=renderer,
+        lookout=lookout,
+        members=members,
+        tell=_tell(network, process.clock),
+        runbooks=Runbooks(),
     )
     return pages, files
 

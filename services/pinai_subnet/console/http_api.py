@@ -144,6 +144,10 @@ def _pages(pages: Pages) -> APIRouter:
     async def code(code: str, partial: Partial) -> str:
         return await pages.code(code, partial=partial)
 
+    @router.get("/runbooks/{name}")
+    async def runbook(name: str, partial: Partial) -> str:
+        return await pages.runbook(name, partial=partial)
+
     return router
 
 

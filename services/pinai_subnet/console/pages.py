@@ -8,9 +8,11 @@ from pinai_subnet.console.lookout import Lookout
 from pinai_subnet.console.members import PHASES, Members
 from pinai_subnet.console.rendering import Renderer
 from pinai_subnet.console.rows import story_bids
+from pinai_subnet.console.runbooks import Runbooks
 from pinai_subnet.console.timeline import draw
 from pinai_subnet.insight.intent_story import IntentStory
 from pinai_subnet.insight.network_status import NetworkStatus
+from pinai_subnet.insight.runbooks import RUNBOOK_OF
 from pinai_subnet.protocol.errors import InvalidInput, NotFound, SubnetError
 from pinai_subnet.protocol.ids import IntentId, parse_bytes32
 from pinai_subnet.wire.catalogue import CATALOGUE
@@ -44,13 +46,20 @@ class Pages:
     """Makes the HTML of every page. `partial` leaves the frame out, for a page that is shown already."""
 
     def __init__(
-        self, *, renderer: Renderer, lookout: Lookout, members: Members, tell: TellStory
+        self,
+        *,
+        renderer: Renderer,
+        lookout: Lookout,
+        members: Members,
+        tell: TellStory,
+        runbooks: Runbooks,
     ) -> None:
         """Show what these tell."""
         self._renderer = renderer
         self._lookout = lookout
         self._members = members
         self._tell = tell
+        self._runbooks = runbooks
 
     def pushed(self, status: NetworkStatus) -> Mapping[str, str]:
         """Return what is pushed to open pages after a look at the network."""
@@ -136,14 +145,30 @@ class Pages:
 
     async def alerts(self, *, partial: bool) -> str:
         """What is wrong, and what to do about it."""
-        return await self._page("alerts.html", "/alerts", partial, catalogue=CATALOGUE)
+        return await self._page(
+            "alerts.html",
+            "/alerts",
+            partial,
+            catalogue=CATALOGUE,
+            runbook_of=RUNBOOK_OF,
+            runbooks=self._runbooks.names,
+        )
+
+    async def runbook(self, name: str, *, partial: bool) -> str:
+        """What to do when the alert of this name goes off."""
+        text = self._runbooks.find(name)
+        if text is None:
+            raise NotFound("SN-N130", "no such runbook")
+        return await self._page("runbook.html", "/alerts", partial, name=name, text=text)
 
     async def code(self, code: str, *, partial: bool) -> str:
         """One error code with its cause and remedy."""
         entry = CATALOGUE.get(code.strip().upper()[:16])
         if entry is None:
             raise NotFound("SN-N130", "no such code")
-        return await self._page("code.html", "/alerts", partial, entry=entry)
+        return await self._page(
+            "code.html", "/alerts", partial, entry=entry, runbook=RUNBOOK_OF.get(entry.code)
+        )
 
     async def network(self) -> dict[str, Any]:
         """The newest look at the network as JSON."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from pinai_subnet.insight.intent_story import Missing
-from pinai_subnet.insight.readers import JsonApi, at_once
+from pinai_subnet.insight.readers import JsonApi, at_once, connected
 from pinai_subnet.ports.errors import DependencyError, Refused
 from pinai_subnet.protocol.errors import NotFound
 from pinai_subnet.protocol.ids import parse_bytes32
@@ -43,9 +43,13 @@ class Gathered:
 def gather(sources: Sources, intent_id: str) -> Gathered:
     """Ask everybody; raise `InvalidInput` for a malformed id and `NotFound` SN-N405 where nobody knows the intent."""
     wanted = parse_bytes32(intent_id, "intent id")
-    validators = [replace(api, timeout_seconds=ANSWER_SECONDS) for api in sources.validators]
-    rootlayer = replace(sources.rootlayer, timeout_seconds=ANSWER_SECONDS)
-    matcher = replace(sources.matcher, timeout_seconds=ANSWER_SECONDS)
+    asked = (sources.rootlayer, sources.matcher, *sources.validators)
+    with connected(*(replace(api, timeout_seconds=ANSWER_SECONDS) for api in asked)) as reached:
+        return _gathered(reached, wanted)
+
+
+def _gathered(reached: Sequence[JsonApi], wanted: str) -> Gathered:
+    rootlayer, matcher, *validators = reached
     missing: dict[str, Missing] = {}
     path = f"/api/v1/intents/{wanted}"
     intent, history, matching, *judged = at_once(
@@ -62,32 +66,39 @@ def gather(sources: Sources, intent_id: str) -> Gathered:
     # A follower may be a moment behind: whoever tells most has the newest state.
     best = max(judged, key=_progress, default=None) or {}
     attempts = best.get("attempts", [])
+    numbers = sorted({a["epoch"] for a in attempts if a["epoch"] is not None})
+    found = {number: _epoch(validators, judged, number, missing) for number in numbers}
     return Gathered(
         intent_id=wanted,
         intent=intent,
         history=(history or {}).get("history", []),
         matching=matching,
         attempts=attempts,
-        epochs=_epochs(validators, attempts, missing),
+        epochs={number: epoch for number, epoch in found.items() if epoch is not None},
         validators=[validator.name for validator in validators],
         missing=[missing[name] for name in sorted(missing)],
     )
 
 
-def _epochs(
-    validators: Sequence[JsonApi], attempts: Sequence[Document], missing: dict[str, Missing]
-) -> dict[int, Document]:
-    """Return the epochs of these assignments, each with the most signatures that a validator knows of."""
-    numbers = sorted({a["epoch"] for a in attempts if a["epoch"] is not None})
-    found: dict[int, Document] = {}
-    for number in numbers:
-        told = at_once(
-            [_question(v, f"/api/v1/epochs/{number}", missing) for v in validators],
-        )
-        known = [epoch for epoch in told if epoch is not None]
-        if known:
-            found[number] = max(known, key=lambda epoch: len(epoch["signatures"]))
-    return found
+def _epoch(
+    validators: Sequence[JsonApi],
+    judged: Sequence[Document | None],
+    number: int,
+    missing: dict[str, Missing],
+) -> Document | None:
+    """Return an epoch from the validator that told most signatures of it; from the next one where that fails."""
+    known = sorted(
+        zip(validators, judged, strict=True), key=lambda pair: -_signatures(pair[1], number)
+    )
+    # An epoch is by far the largest answer: everybody's would cost more than all the rest together.
+    told = (_ask(api, f"/api/v1/epochs/{number}", missing) for api, _ in known)
+    return next((epoch for epoch in told if epoch is not None), None)
+
+
+def _signatures(judged: Document | None, number: int) -> int:
+    """Return how many signatures of an epoch a validator's answer shows, -1 where it shows none of the epoch."""
+    parts = [attempt.get("settlement") for attempt in (judged or {}).get("attempts", [])]
+    return max((len(p["signatures"]) for p in parts if p and p["epoch"] == number), default=-1)
 
 
 def _question(

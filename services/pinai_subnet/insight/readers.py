@@ -1,8 +1,9 @@
 """The HTTP readers: what a member tells over its JSON API, alone or many at once. Knows no command and no page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import httpx
@@ -23,6 +24,13 @@ class JsonApi:
     base: str
     """host:port, or a URL without trailing slash."""
     timeout_seconds: float = TIMEOUT_SECONDS
+    client: httpx.Client | None = field(default=None, repr=False, compare=False)
+    """Asks over its connections; without one every question makes its own. See `connected`."""
+
+    @property
+    def url(self) -> str:
+        """Where its paths begin."""
+        return self.base if "://" in self.base else f"http://{self.base}"
 
     def get(
         self,
@@ -45,18 +53,14 @@ class JsonApi:
     def _call(
         self, method: str, path: str, *, missing_is_none: bool = False, **options: Any
     ) -> Any:
-        url = (self.base if "://" in self.base else f"http://{self.base}") + path
+        connections: AbstractContextManager[httpx.Client] = (
+            _client(self.url) if self.client is None else nullcontext(self.client)
+        )
         try:
-            answer = httpx.request(
-                method,
-                url,
-                timeout=self.timeout_seconds,
-                # Reading the trust store takes longer than the whole question; plain HTTP has no use for it.
-                verify=url.startswith("https://"),
-                # The environment's proxies are not for the members of a network.
-                trust_env=False,
-                **options,
-            )
+            with connections as client:
+                answer = client.request(
+                    method, self.url + path, timeout=self.timeout_seconds, **options
+                )
         except httpx.HTTPError as error:
             raise Unreachable(
                 "SN-N401", f"{self.name} at {self.base} does not answer: {error}"
@@ -72,6 +76,22 @@ class JsonApi:
             raise Refused(
                 "SN-N402", f"{self.name} answers {method} {path} with something that is not JSON"
             ) from error
+
+
+@contextmanager
+def connected(*apis: JsonApi) -> Iterator[tuple[JsonApi, ...]]:
+    """Give these members one client while this lasts: for several questions, which may be asked side by side."""
+    with _client(*(api.url for api in apis)) as client:
+        yield tuple(replace(api, client=client) for api in apis)
+
+
+def _client(*urls: str) -> httpx.Client:
+    return httpx.Client(
+        # Reading the trust store takes longer than the whole question; plain HTTP has no use for it.
+        verify=any(url.startswith("https://") for url in urls),
+        # The environment's proxies are not for the members of a network.
+        trust_env=False,
+    )
 
 
 def _problem(answer: httpx.Response) -> tuple[str, str]:

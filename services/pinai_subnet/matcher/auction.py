@@ -115,9 +115,7 @@ def rank(
     scored.sort(
         key=lambda pair: (
             *_order(pair[0], pair[1], bar, by_price=by_price),
-            _lot(pair[0], intent_id, rules),
-            pair[0].received_at_ms,
-            pair[0].bid_id,
+            precedence(pair[0], rules, intent_id),
         )
     )
     ranked = []
@@ -149,10 +147,14 @@ def _order(
     return (total < bar, worth)
 
 
-def _lot(candidate: Candidate, intent_id: str, rules: AuctionRules) -> bytes:
-    if rules.ties is Ties.EARLIEST:
-        return b""
-    return hashlib.sha256(f"{intent_id}/{candidate.agent_id}".encode()).digest()
+def precedence(
+    candidate: Candidate, rules: AuctionRules, intent_id: str
+) -> tuple[bytes, int, BidId]:
+    """Return what orders equals: the lower one comes first."""
+    lot = b""
+    if rules.ties is Ties.SPREAD:
+        lot = hashlib.sha256(f"{intent_id}/{candidate.agent_id}".encode()).digest()
+    return (lot, candidate.received_at_ms, candidate.bid_id)
 
 
 def _weights(rules: AuctionRules) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pinai_subnet.matcher.auction import MILLION, AuctionRules, Candidate, rank
+from pinai_subnet.matcher.auction import MILLION, AuctionRules, Candidate, precedence, rank
 
 FITS = (0.5, 0.8, 1.0)
 """The values that `eligibility.fit` can give."""
@@ -30,7 +30,7 @@ def needed(
     mine = next((c for c in candidates if c.bid_id == bid_id), None)
     if mine is None:
         return None
-    others = [c for c in candidates if c.bid_id != bid_id]
+    others = _contenders([c for c in candidates if c.bid_id != bid_id], rules, intent_id)
 
     def wins(changed: Candidate) -> bool:
         first = rank([*others, changed], rules, intent_id)[0]
@@ -54,6 +54,28 @@ def needed(
         ),
         latency_seconds=None if latency is None else latency / 1000,
     )
+
+
+def _contenders(
+    others: Sequence[Candidate], rules: AuctionRules, intent_id: str
+) -> list[Candidate]:
+    """Return those that can come first whatever the lowest price is; each trial then ranks only these.
+
+    Only the points for the price depend on the lowest price, and never so that a dearer bid gets more of them. So a bid
+    is always behind one that is not dearer and has more of the other points, or as many and goes first among equals.
+    """
+    besides = {
+        scored.bid_id: sum(part.points for part in scored.components if part.name != "price")
+        for scored in rank(others, rules, intent_id)
+    }
+    kept: list[Candidate] = []
+    best: tuple[int, tuple[bytes, int, str]] | None = None
+    for other in sorted(others, key=lambda one: one.price):
+        place = (-besides[other.bid_id], precedence(other, rules, intent_id))
+        if best is None or place < best:
+            kept.append(other)
+            best = place
+    return kept
 
 
 def _highest(wins: Callable[[int], bool], losing: int) -> int | None:

@@ -31,12 +31,13 @@ class Statistics:
         if self._kept is not None and moment - self._kept[0] < _KEPT_SECONDS:
             return self._kept[1]
         since_ms = int((self._clock.now() - DAY_SECONDS) * 1000)
-        found = await self._database.read(lambda connection: _count(connection, since_ms))
+        found = await self._database.read(lambda connection: count(connection, since_ms))
         self._kept = (moment, found)
         return found
 
 
-def _count(connection: sqlite3.Connection, since_ms: int) -> Document:
+def count(connection: sqlite3.Connection, since_ms: int) -> Document:
+    """Return how many intents are open, and how those since a moment ended and how fast."""
     (open_,) = connection.execute(
         "SELECT count(*) FROM intents WHERE final = 0 AND intent_type != ?", (CANARY_TYPE,)
     ).fetchone()

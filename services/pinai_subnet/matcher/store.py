@@ -40,6 +40,13 @@ CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 ALTER TABLE bids ADD COLUMN received_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX bids_by_agent ON bids (agent_id, received_at_ms DESC);
 """,
+    # Everything that lists are found by and outcomes counted by, so that neither reads a single intent.
+    """
+CREATE INDEX intents_listed ON intents (seen_at_ms DESC, intent_id, phase, intent_type);
+CREATE INDEX intents_ended ON intents (final, finished_at_ms, intent_type, intent_id, phase, seen_at_ms);
+DROP INDEX intents_by_age;
+DROP INDEX intents_by_end;
+""",
 )
 
 T = TypeVar("T")

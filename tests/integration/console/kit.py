@@ -18,6 +18,7 @@ from pinai_subnet.console.members import Addresses, Members
 from pinai_subnet.console.pages import Pages
 from pinai_subnet.console.reading import Reading
 from pinai_subnet.console.rendering import Renderer, make_environment
+from pinai_subnet.console.runbooks import Runbooks
 from pinai_subnet.console.settings import AuthSection
 from pinai_subnet.console.static_files import StaticFiles
 from pinai_subnet.console.streams import Streams
@@ -145,6 +146,7 @@ def make_console(
         lookout=lookout,
         members=Members(Reading(client, clock=clock), addresses, rows=50),
         tell=tell,
+        runbooks=Runbooks(),
     )
     lookout.draw_with(pages.pushed)
     health = Health()

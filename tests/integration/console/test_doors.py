@@ -11,6 +11,7 @@ GUARDED = (
     *PAGES,
     f"/intents/{samples.FAR}",
     "/codes/SN-N124",
+    "/runbooks/NoLeader",
     "/events",
     "/api/v1/network",
     f"/api/v1/intents/{samples.FAR}/story",

@@ -21,7 +21,7 @@ from pinai_subnet.console.settings import AuthSection
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs {missing()}: make browser-deps")
 
 STORY = f"/intents/{samples.FAR}"
-EVERY = (*PAGES, STORY, "/codes/SN-N124", "/nope")
+EVERY = (*PAGES, STORY, "/codes/SN-N124", "/runbooks/NoLeader", "/nope")
 SHAPES: tuple[tuple[str, Scheme], ...] = (
     ("desktop", "light"),
     ("desktop", "dark"),

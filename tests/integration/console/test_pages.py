@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,7 +17,7 @@ from pinai_subnet.insight.network_status import Problem
 from pinai_subnet.runtime.clock import ManualClock
 
 STORY = f"/intents/{samples.FAR}"
-EVERY = (*PAGES, STORY, "/codes/SN-N124")
+EVERY = (*PAGES, STORY, "/codes/SN-N124", "/codes/SN-S075", "/runbooks/NoLeader")
 
 
 def in_use(intents: int = 100) -> FakeMembers:
@@ -139,7 +140,12 @@ HOSTILE_IDS = (
 async def test_hostile_ids_in_paths_are_refused_with_a_code_and_shown_as_text(hostile: str) -> None:
     members = in_use()
     async with visiting(make_console(members=members)) as visitor:
-        for path in (f"/intents/{hostile}", f"/codes/{hostile}", f"/static/{hostile}"):
+        for path in (
+            f"/intents/{hostile}",
+            f"/codes/{hostile}",
+            f"/runbooks/{hostile}",
+            f"/static/{hostile}",
+        ):
             for accept in ("text/html", "application/json"):
                 answer = await visitor.get(path, headers={"accept": accept})
                 assert answer.status_code in {400, 404}, path
@@ -317,3 +323,20 @@ async def test_a_look_that_changes_nothing_tells_the_pages_only_when_it_was() ->
     await console.look(samples.degraded())
     assert (await anext(reader)).startswith(b"event: changed")
     await reader.aclose()
+
+
+async def test_an_alert_leads_to_its_runbook_and_all_of_them_can_be_read() -> None:
+    async with visiting(make_console(status=samples.degraded())) as visitor:
+        text = (await visitor.get("/alerts")).text
+        assert '<dt>Runbook</dt><dd><a href="/runbooks/QuorumSpareZero">' in text
+        assert '<dt>Runbook</dt><dd><a href="/runbooks/ServiceDown">' in text
+        assert '(<a href="/runbooks/ClockSkew">' in text
+        names = set(re.findall(r'href="/runbooks/(\w+)"', text))
+        assert len(names) == 22
+        for name in names:
+            page = (await visitor.get(f"/runbooks/{name}")).text
+            assert f"<h1>{name}</h1>" in page
+            assert "<strong>Meaning.</strong>" in page
+        assert 'href="/runbooks/SettlementPaused"' in (await visitor.get("/codes/SN-S075")).text
+        assert "/runbooks/" not in (await visitor.get("/codes/SN-N124")).text
+        assert (await visitor.get("/runbooks/NoSuchAlert")).status_code == 404

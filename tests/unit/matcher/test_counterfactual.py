@@ -1,11 +1,22 @@
 """Doing what the counterfactual says really wins, and a little less does not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinai_subnet.matcher.auction import AuctionRules, Candidate, Newcomers, Strategy, Ties, rank
+from pinai_subnet.matcher import counterfactual
+from pinai_subnet.matcher.auction import (
+    AuctionRules,
+    Candidate,
+    Newcomers,
+    Scored,
+    Strategy,
+    Ties,
+    rank,
+)
 from pinai_subnet.matcher.counterfactual import FITS, needed
 from pinai_subnet.protocol.ids import AgentId, BidId
 
@@ -44,7 +55,7 @@ def auctions(draw: st.DrawFn) -> list[Candidate]:
             capability=draw(st.sampled_from(FITS)),
             latency_seconds=draw(st.none() | st.floats(0, 100)),
         )
-        for number in range(draw(st.integers(2, 5)))
+        for number in range(draw(st.integers(2, 9)))
     ]
 
 
@@ -54,7 +65,7 @@ def wins(changed: Candidate, others: list[Candidate], rules: AuctionRules) -> bo
 
 
 @settings(max_examples=300, deadline=None)
-@given(auctions(), RULES, st.integers(0, 4))
+@given(auctions(), RULES, st.integers(0, 8))
 def test_applying_the_counterfactual_wins_and_one_step_less_does_not(
     held: list[Candidate], rules: AuctionRules, which: int
 ) -> None:
@@ -93,3 +104,27 @@ def test_under_lowest_price_only_the_price_counts() -> None:
     assert found is not None
     assert found.price == 4
     assert (found.reputation, found.capability, found.latency_seconds) == (None, None, None)
+
+
+def test_very_many_bids_cost_no_more_than_the_few_that_could_win(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = [
+        candidate(number, 1_000_000 + number * 37 % 1009, reputation=number * 61 % 97 / 97)
+        for number in range(1000)
+    ]
+    ranked: list[int] = []
+
+    def counted(
+        candidates: Sequence[Candidate], rules: AuctionRules, intent_id: str
+    ) -> tuple[Scored, ...]:
+        ranked.append(len(candidates))
+        return rank(candidates, rules, intent_id)
+
+    monkeypatch.setattr(counterfactual, "rank", counted)
+    rules = AuctionRules(strategy=Strategy.WEIGHTED)
+    second = rank(held, rules, INTENT)[1]
+    assert needed(second.bid_id, held, rules, INTENT) is not None
+    assert ranked[0] == 999
+    assert len(ranked) > 20
+    assert max(ranked[1:]) < 40
