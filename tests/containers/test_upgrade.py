@@ -35,7 +35,7 @@ NEXT, NEXT_VERSION = "pinai-subnet-next", "99.0.0"
 BUILD_SECONDS = 500
 SERVICES = {
     *("rootlayer", "registry", "matcher", "validator-1", "validator-2", "validator-3"),
-    *("agent-1", "agent-2", "agent-3"),
+    *("agent-1", "agent-2", "agent-3", "console"),
 }
 BROKEN = """\
 FROM {next}:latest

@@ -19,7 +19,7 @@ class Announcement:
 def unannounced(ledger: Ledger, after_version: int, epoch: int) -> Announcement | None:
     """Return the changes up to a final epoch's set that RootLayer may not know, None if there is none.
 
-    It knows a set once a batch under it is settled.
+    It knows a set once an epoch under it is settled, canaries included: it is told before.
     """
     records = [
         record

@@ -79,10 +79,11 @@ class SettleEpochs:
             self._early.clear()
             self._paid()
             return False
+        # Before a dry batch too: a settled epoch says that RootLayer knows its set, and its header may be forgotten.
+        await self._announce_sets(batch.epoch)
         if _is_dry(batch.items):
             await self._record(batch, [_DRY] * len(batch.items))
             return True
-        await self._announce_sets(batch.epoch)
         results = await self._submit(batch)
         self._paid()
         if len(results) != len(batch.items):
