@@ -191,6 +191,9 @@ class SimulatedTransport(EngineTransport):  # type: ignore[misc]  # pysyncobj ha
     def heard_at(self, _node_id: str) -> float | None:
         return None
 
+    def failure(self, node_id: str) -> str | None:
+        return None if self.connected(node_id) else "the simulated link is down"
+
     def wake(self) -> None:
         self.due = 0.0
 
