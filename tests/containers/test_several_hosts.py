@@ -341,7 +341,8 @@ def test_five_validators_go_on_without_one_and_stop_finalising_without_two(
 
     def sealed_not_final() -> bool:
         found = [get(f"{five.url(name)}/api/v1/status") for name in three]
-        return any(one and one["epochs"]["open"] == 1 for one in found)
+        # The canary that nobody can make final either may be a second one.
+        return any(one and one["epochs"]["open"] >= 1 for one in found)
 
     until(sealed_not_final, "three of five agree on a batch, and lack a signature")
     assert five.status(waiting) != "COMPLETED"
