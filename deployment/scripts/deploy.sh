@@ -167,7 +167,7 @@ check_ports() {
   local port own holder address=${BIND_ADDRESS:-127.0.0.1}
   [[ $address != 0.0.0.0 ]] || address=127.0.0.1
   # An address that this host does not have yet, of a network that is not made yet, has no port that is taken.
-  [[ $address == 127.* ]] || ip -4 -o address 2>/dev/null | grep -qwF "$address" || return 0
+  [[ $address == 127.* ]] || grep -qwF "$address" <<<"$(ip -4 -o address 2>/dev/null || true)" || return 0
   own=$(compose ps --quiet 2>/dev/null | xargs -r docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' 2>/dev/null || true)
   for port in $(published_ports); do
     [[ " ${own//$'\n'/ } " == *" $port "* ]] && continue

@@ -19,7 +19,7 @@ refresh() { # take over the set as the network has it; the matcher reads it when
   before=$(sha256sum <"$home/config/network.yaml")
   mount_mode=rw with_network validator refresh || return 1
   [[ $(sha256sum <"$home/config/network.yaml") != "$before" ]] || return 0
-  if containers | grep -qx matcher; then restart matcher; fi
+  if grep -qx matcher <<<"$(containers)"; then restart matcher; fi
 }
 
 invite() { with_network validator invite "$@"; }

@@ -6,7 +6,11 @@ compose_old() (
   PINAI_IMAGE=$old_image docker compose --env-file /dev/null --project-directory "$home/docker" \
     --file "$upgrade_dir/old/docker-compose.yml" "$@"
 )
-in_old_file() { compose_old config --services | grep -qx "$1"; }
+in_old_file() { # not through a pipe: grep ends at the first match, and what still writes into it then has failed
+  local services
+  services=$(compose_old config --services) || exit 1
+  grep -qx "$1" <<<"$services"
+}
 with_old() { # with_old SERVICE: the former image, Compose file and variables; what is new is removed
   if in_old_file "$1"; then
     compose_old up --detach --no-deps --force-recreate "$1" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; return 1; }
