@@ -337,14 +337,14 @@ restart() {
   done
 }
 
-down_times() { # service, begin and end of each validator's last time without a process, in seconds
+down_times() { # service, begin and end of each validator's last time without a process, in milliseconds
   local service container running began ended
   for service in $(containers | grep '^validator-'); do
     container=$(compose ps --all --quiet "$service")
     read -r running began ended < <(docker inspect --format '{{.State.Running}} {{.State.StartedAt}} {{.State.FinishedAt}}' "$container")
     [[ $ended != 0001-* ]] || continue
-    [[ $running == true ]] && began=$(date -d "$began" +%s) || began=$(date +%s)
-    echo "$service $(date -d "$ended" +%s) $began"
+    [[ $running == true ]] && began=$(date -d "$began" +%s%3N) || began=$(date +%s%3N)
+    echo "$service $(date -d "$ended" +%s%3N) $began"
   done
 }
 
@@ -356,10 +356,10 @@ warn_of_overlaps() { # a restart of one while another is away leaves no majority
     while read -r other from to; do
       ((from <= begin && begin < to)) && names+=("$other")
     done <<<"$1"
-    ((${#names[@]} > (all - 1) / 2 && ${#names[@]} < all && begin > $(date +%s) - 86400)) || continue
+    ((${#names[@]} > (all - 1) / 2 && ${#names[@]} < all && begin > $(date +%s%3N) - 86400000)) || continue
     printf '%s %s\n  where: %s\n  fix:   %s\n\n' SN-H080 \
       "warning: ${names[*]} of $all validators were down at the same time: no majority, nothing was decided" \
-      "$(date -u -d "@$begin" +%Y-%m-%dT%H:%M:%SZ)" "restart one after the other: ./scripts/deploy.sh restart" >&2
+      "$(date -u -d "@$((begin / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "restart one after the other: ./scripts/deploy.sh restart" >&2
     return
   done < <(sort -k2n <<<"$1")
 }
