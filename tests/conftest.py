@@ -10,12 +10,16 @@ from tests.network_kit import LocalTestNetwork, failure_notes
 
 
 def pytest_configure() -> None:
-    """End on SIGTERM as on an interrupt, so that fixtures stop the processes they started."""
+    """End on SIGTERM as on an interrupt, so that fixtures stop the processes they started.
+
+    A run in the background ignores interrupts, and so would everything that it starts: here they count.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

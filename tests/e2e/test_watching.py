@@ -65,14 +65,11 @@ def test_readiness_is_proven_without_an_agent_and_without_root_layer_being_asked
 
 
 def test_the_screen_can_be_watched_until_interrupted(network: LocalTestNetwork) -> None:
-    # Where this run was started in the background it ignores interrupts, and what it starts would inherit that.
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     watching = subprocess.Popen(
         command(network, "status", "--watch", "--every", "0.5", "--json"),
         stdout=subprocess.PIPE,
         text=True,
     )
-    signal.signal(signal.SIGINT, former)
     assert watching.stdout is not None
     try:
         looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
