@@ -16,6 +16,7 @@ usage: deploy.sh [OPTIONS] [VERB]
   approve [ADDRESS]     approve who asks to join with the key ADDRESS, or the change under way
   move ADDRESS          this host has another address: tell the network, once others approve
   refresh               take over the validators as they are now; the matcher is restarted where they changed
+  rotate-key SERVICE    another key for a validator of this host: agreed on by the network, then taken by its container
   peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing
   up                    check, start what does not run, wait, prove with one intent
@@ -35,6 +36,8 @@ usage: deploy.sh [OPTIONS] [VERB]
   reset [--yes] [--down] [--i-know]
                         delete the data of every service; keys, configuration and backups stay
   status                containers, readiness with reasons, validators
+  ctl WORDS...          run subnetctl in the image, on the network and with this directory as its home, for example
+                        ctl status, ctl intent explain ID, ctl intent submit --type echo --file - <payload
   logs [SERVICE...]     follow the logs
   debug                 write a support bundle: what helps others to help, without secrets
   fix-perms             give the data directories to the user of the containers (1000:1000)
@@ -389,6 +392,10 @@ debug() {
   say "/deployment is $home"
 }
 
+ctl() { # ctl WORDS…: every command of subnetctl finds this directory where it looks by itself, in .network
+  mount_mode=rw tool --interactive --network "$(reach)" --volume "$home:/at/.network" --workdir /at -- "$@"
+}
+
 init() {
   check_engine
   check_image
@@ -399,6 +406,8 @@ init() {
 
 # shellcheck source-path=SCRIPTDIR source=lib/hosts.sh
 source "$home/scripts/lib/hosts.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/keys.sh
+source "$home/scripts/lib/keys.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/measure.sh
 source "$home/scripts/lib/measure.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/upgrade.sh
@@ -413,6 +422,10 @@ source "$home/scripts/lib/data.sh"
 verb=
 words=()
 while (($#)); do
+  if [[ -z $verb && $1 == ctl ]]; then # what follows is subnetctl's, options too
+    verb=ctl words=("${@:2}")
+    break
+  fi
   case $1 in
     -h | --help) usage; exit 0 ;;
     --dry-run) dry_run=1 ;;
@@ -426,7 +439,7 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
@@ -441,7 +454,7 @@ case ${verb:-up} in
   join) join "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers)
+  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | ctl)
     check_engine
     check_image
     check_env
@@ -449,6 +462,7 @@ case ${verb:-up} in
     case $verb in
       restart) refuse_unfinished; restart "${words[@]}" ;;
       logs) compose logs --follow --tail 100 "${words[@]}" ;;
+      rotate-key) rotate_key "${words[@]}" ;;
       *) "$verb" "${words[@]}" ;;
     esac
     ;;

@@ -93,7 +93,7 @@ def test_commands_that_do_not_exist_are_noticed(line: str) -> None:
 
 def test_json_and_home_are_taken_where_the_readme_says() -> None:
     """Every command but `demo` takes --json, every command about a network --home."""
-    files = {"keys new", "keys address", "keys pubkey", "backup inspect"}
+    files = {"keys new", "keys address", "keys pubkey", "backup inspect", "compose carry-record"}
     without_home = {"explain", "version", *files}
     without_home |= {"compose prometheus", "compose write", "compose keys", "compose init"}
     for words, command in COMMANDS.items():

@@ -20,6 +20,11 @@ from pinai_subnet.cli.requester import Order, deadline_in, signed_intent
 from pinai_subnet.cli.session import Session, open_session
 
 COMMAND_SECONDS = 400
+RELABELLED = """\
+FROM {next}:latest
+LABEL org.opencontainers.image.version={version} pinai-subnet.data-format={data_format}
+"""
+"""The Dockerfile of the image `next` with another version."""
 
 
 def run(*words: object, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -219,6 +224,12 @@ class Load:
             status = self.deployment.status(intent_id)
             found[status] = found.get(status, 0) + 1
         return found
+
+
+def built(text: str, tag: str) -> str:
+    """Make an image from the text of a Dockerfile; return its name."""
+    docker("build", "--quiet", "--tag", tag, "-", input=text)
+    return tag
 
 
 def installed(distribution: Path, place: Path) -> Deployment:

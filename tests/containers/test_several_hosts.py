@@ -3,23 +3,17 @@
 The hosts are Compose projects of their own with networks of their own (`hosts.py`); nothing is shared but the machine.
 """
 
-import re
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import pytest
-from tests.containers.hosts import Host, free_range
+from tests.containers.hosts import Host, Hosts, approve_change, free_range
 from tests.containers.kit import ContainerNetwork, docker, get, until
 
-from pinai_subnet.cli.canary import intent_status, submit
 from pinai_subnet.cli.home import is_secret
-from pinai_subnet.cli.requester import Order, deadline_in
-from pinai_subnet.cli.session import Session, open_session
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
@@ -39,83 +33,6 @@ SEVERAL_SERVERS = {
     ),
 }
 """Every command of the README about several servers, and what runs it here, with the addresses of these hosts."""
-
-
-@dataclass(kw_only=True)
-class Hosts:
-    """A network of several hosts; the first has what there is once."""
-
-    place: Path
-    hosts: list[Host] = field(default_factory=list)
-
-    @property
-    def first(self) -> Host:
-        return self.hosts[0]
-
-    @property
-    def session(self) -> Session:
-        """The network as a requester outside sees it."""
-        return open_session(self.first.root)
-
-    def new(self) -> Host:
-        """Return one more host, with nothing but an installed distribution."""
-        self.hosts.append(Host(root=self.place / f"host-{len(self.hosts) + 1}"))
-        return self.hosts[-1]
-
-    def submit(self, payload: bytes) -> str:
-        order = Order(intent_type="echo", payload=payload, budget=10**15, deadline=deadline_in(120))
-        return submit(self.session, order)
-
-    def finalised(self, *intent_ids: str) -> None:
-        session = self.session
-        for intent_id in intent_ids:
-            until(
-                lambda one=intent_id: intent_status(session, one) == "COMPLETED",
-                f"{intent_id} completed",
-            )
-
-    def join(self, host: Host, package: Path, approvers: list[Host]) -> str:
-        """Join as two operators do it: B runs join, reads its address to A, A approves; return what B was told."""
-        joining = host.start("join", package)
-        try:
-            address = until(lambda: made_key(host), "the key is made there")
-            for approver in approvers:
-                self.approve(approver, address)
-            said, _ = joining.communicate(timeout=240)
-        finally:
-            joining.kill()
-        assert joining.returncode == 0, said
-        return said
-
-    def approve(self, approver: Host, address: str) -> None:
-        """Approve as soon as the newcomer is heard of."""
-        told = ""
-
-        def approved() -> bool:
-            nonlocal told
-            done = approver.start("approve", address)
-            told, _ = done.communicate(timeout=240)
-            return done.returncode == 0
-
-        until(approved, f"{approver.root.name} approves {address}: {told}", seconds=180)
-
-    def remove(self) -> None:
-        for host in self.hosts:
-            host.remove()
-
-
-def made_key(host: Host) -> str | None:
-    """The address of the key that `deploy.sh join` made."""
-    if not host.home.exists:
-        return None
-    environment = host.home.environment()
-    own = [name for name in environment if re.fullmatch(r"VALIDATOR_PUBKEY_\d+", name)]
-    if not own:
-        return None
-    network = open_session(host.root).network.parameters
-    return next(
-        (v.address for v in network.validators if v.public_key.hex() == environment[own[0]]), None
-    )
 
 
 def secrets_of(host: Host) -> set[str]:
@@ -298,18 +215,6 @@ def test_a_host_that_moves_is_followed_and_the_network_keeps_working(hosts: Host
     assert f"{third.address}:7400" in text.partition("genesis:")[0]
     assert before not in text.partition("genesis:")[0]
     hosts.finalised(hosts.submit(b"after the move"))
-
-
-def approve_change(approver: Host, moving: subprocess.Popen[str]) -> None:
-    """Approve whatever is under way, as soon as there is something."""
-
-    def approved() -> bool:
-        assert moving.poll() in {None, 0}, moving.communicate()[0]
-        done = approver.start("approve")
-        done.communicate(timeout=120)
-        return done.returncode == 0
-
-    until(approved, f"{approver.root.name} approves", seconds=120)
 
 
 @pytest.fixture(scope="module")

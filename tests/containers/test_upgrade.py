@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 from tests.containers.deployment_kit import (
+    RELABELLED,
     Deployment,
     Load,
+    built,
     edited,
     export,
     installed,
@@ -42,10 +44,6 @@ FROM {next}:latest
 LABEL org.opencontainers.image.version=99.1.0
 ENTRYPOINT ["/bin/sh", "-c", "[ \\"$1\\" != validator ] || exit 1; exec /app/entrypoint.sh \\"$@\\"", "sh"]
 """
-RELABELLED = """\
-FROM {next}:latest
-LABEL org.opencontainers.image.version={version} pinai-subnet.data-format={data_format}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +53,6 @@ class Releases:
     present: Path
     next: Path
     unpacked: Path
-
-
-def built(text: str, tag: str) -> str:
-    """Make an image from the text of a Dockerfile; return its name."""
-    docker("build", "--quiet", "--tag", tag, "-", input=text)
-    return tag
 
 
 @pytest.fixture(scope="module")

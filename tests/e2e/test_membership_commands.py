@@ -65,6 +65,15 @@ class Operator:
         out, err = self.capsys.readouterr()
         return Ended(status, out, err)
 
+    def compose(self, verb: str, *words: str) -> Ended:
+        """Type `subnetctl compose …`, which succeeds."""
+        self.capsys.readouterr()
+        about = () if verb == "carry-record" else ("--home", str(self.root))
+        status = main(["compose", verb, *words, *about])
+        out, err = self.capsys.readouterr()
+        assert status == 0, (verb, words, out, err)
+        return Ended(status, out, err)
+
     def does(self, *words: str) -> Ended:
         """Type a command that succeeds."""
         ended = self.run(*words)
@@ -372,6 +381,42 @@ def test_replaced_validator_is_gone_and_its_key_counts_for_nothing(operator: Ope
     assert old.address in operator.present.tombstoned
     environment = open_session(operator.root).environment
     assert f"VALIDATOR_KEY_{victim.removeprefix('validator-')}" not in environment
+    prove_ready(open_session(operator.root), quiet)
+
+
+def test_a_key_is_rotated_in_steps_where_somebody_else_stops_and_starts_the_validator(
+    operator: Operator, network: LocalTestNetwork
+) -> None:
+    """What `deploy.sh rotate-key` does with a container; interrupted after the agreement, it is repeated."""
+    name = operator.names[-1]
+    number = name.removeprefix("validator-")
+    old = operator.present.member(name)
+    assert old is not None
+    ended = operator.does("rotate-key", name, "--container")
+    new = operator.present.member(name)
+    assert new is not None
+    assert f"agreed: {name} signs as {new.address}" in ended.out
+    assert old.address in operator.present.tombstoned
+    version = operator.present.version
+    operator.does("rotate-key", name, "--container")
+    assert operator.present.version == version, "it is the same rotation"
+    compose = operator.compose("next-key", name)
+    assert compose.out.split() == [old.address, new.address]
+    LocalTestNetwork(session=open_session(operator.root)).kill(name)
+    record = network.home.data / name / "signing-record.log"
+    assert (
+        "goes with the new key"
+        in operator.compose("carry-record", str(record), old.address, new.address).out
+    )
+    operator.compose("take-key", name)
+    environment = open_session(operator.root).environment
+    assert environment[f"VALIDATOR_PUBKEY_{number}"] == new.public_key.hex()
+    assert f"VALIDATOR_NEXT_KEY_{number}" not in environment
+    LocalTestNetwork(session=open_session(operator.root)).start(name)
+    wait_until(
+        lambda: all(one["connected"] for one in operator.present.document["group"]),
+        "it is back with its new key",
+    )
     prove_ready(open_session(operator.root), quiet)
 
 

@@ -41,6 +41,11 @@ READY_SECONDS = 60.0
 Facts = dict[str, Any]
 
 
+def waiting_key(validator: str) -> str:
+    """Return which variable of `.env` has the key that a validator is about to take."""
+    return f"VALIDATOR_NEXT_KEY_{number_of(validator)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetSteps:
     """The changes of one home. With `dry_run` they only say what would happen, or refuse as they would."""
@@ -52,7 +57,10 @@ class SetSteps:
 
     def add(self, wanted: str | None, key_file: Path | None) -> Facts:
         """Add a validator that runs here, or go on with one that was begun; return what changed."""
-        self._require_processes("a validator in a container is added by invitation")
+        self._require_processes(
+            "a validator in a container is added by invitation",
+            "./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE",
+        )
         present = present_set(self.session)
         begun = self._begun(present, wanted) if key_file is None else None
         member, key = begun or self._newcomer(present, wanted, key_file)
@@ -109,15 +117,21 @@ class SetSteps:
         self.forget(validator)
         return facts | self._in_effect()
 
-    def rotate(self, validator: str, key_file: Path | None) -> Facts:
-        """Give a validator that runs here another key; return what changed."""
-        self._require_processes("a validator in a container keeps its key; a new one replaces it")
+    def rotate(self, validator: str, key_file: Path | None, *, container: bool = False) -> Facts:
+        """Give a validator that runs here another key; return what changed.
+
+        A container is only given it once whoever stops and starts that one has called `take_key`.
+        """
+        if not container:
+            self._require_processes(
+                "a validator in a container is given another key by deploy.sh, which restarts it",
+                f"./scripts/deploy.sh rotate-key {validator}",
+            )
         present = present_set(self.session)
         member = present.member(validator)
         if member is None:
             raise unknown(present, validator)
-        number = number_of(validator)
-        waiting = f"VALIDATOR_NEXT_KEY_{number}"
+        waiting = waiting_key(validator)
         kept = self.session.environment.get(waiting)
         key = bytes.fromhex(kept) if kept else new_private_key()
         if key_file is not None:
@@ -138,18 +152,25 @@ class SetSteps:
             if error.code != "SN-V115":
                 write_env(self.session.home, {}, without=(waiting,))
             raise
+        if container:
+            return facts
         self._stop(validator)
         record = self.session.home.data / validator / "signing-record.log"
         if record.exists():
             carry_over(record, former=former.address, address=signer.address)
-        own = {
-            f"VALIDATOR_KEY_{number}": key.hex(),
-            f"VALIDATOR_PUBKEY_{number}": signer.public_key.hex(),
-        }
-        write_env(self.session.home, own, without=(waiting,))
-        self._write_network(present_set(self.session).members)
+        self.take_key(validator, key)
         self._wait_ready(self._restart(validator))
         return facts | self._in_effect()
+
+    def take_key(self, validator: str, key: bytes) -> None:
+        """Make the key that the network has agreed on the validator's own, and write the set down as it is now."""
+        number = number_of(validator)
+        own = {
+            f"VALIDATOR_KEY_{number}": key.hex(),
+            f"VALIDATOR_PUBKEY_{number}": LocalSigner(key).public_key.hex(),
+        }
+        write_env(self.session.home, own, without=(waiting_key(validator),))
+        self._write_network(present_set(self.session).members)
 
     def move(self, validator: str, endpoints: Mapping[str, str]) -> Facts:
         """Give a validator that runs here other endpoints (GRPC, HTTP, RAFT); its key stays. Return what changed."""
@@ -193,14 +214,14 @@ class SetSteps:
         write_env(self.session.home, {}, without=names)
         self._write_network(present_set(self.session).members)
 
-    def _require_processes(self, otherwise: str) -> None:
+    def _require_processes(self, otherwise: str, fix: str) -> None:
         """Raise `StartupError` SN-C128 where what would have to be started or stopped is a container."""
         if self.session.home.in_containers:
             raise cannot_start(
                 "SN-C128",
                 otherwise,
                 where=str(self.session.home.root / "docker"),
-                fix="./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE",
+                fix=fix,
             )
 
     # -- finding out --------------------------------------------------------------------------------

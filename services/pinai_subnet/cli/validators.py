@@ -125,6 +125,9 @@ def rotate_key(
     *,
     validator: Name,
     key_file: KeyFile = None,
+    container: Annotated[
+        bool, typer.Option("--container", help="only agree on the key; deploy.sh does the rest")
+    ] = False,
     wait: Wait = WAIT_SECONDS,
     home: HomeOption = HOME,
     dry_run: DryRun = False,
@@ -132,12 +135,13 @@ def rotate_key(
 ) -> None:
     """Give a validator a new key; both are accepted for one epoch, then the former one never again."""
     screen = Screen(as_json=as_json)
-    facts = _steps(home, screen, dry_run=dry_run, wait=wait).rotate(validator, key_file)
-    said = (
-        f"{facts['given_up']} would be given up for a new key"
-        if dry_run
-        else f"{validator} signs as {facts['address']} now; {facts['given_up']} is given up"
-    )
+    steps = _steps(home, screen, dry_run=dry_run, wait=wait)
+    facts = steps.rotate(validator, key_file, container=container)
+    said = f"{validator} signs as {facts['address']} now; {facts['given_up']} is given up"
+    if container:
+        said = f"agreed: {validator} signs as {facts['address']} from the next epoch on"
+    if dry_run:
+        said = f"{facts['given_up']} would be given up for a new key"
     screen.result(facts, f"{_text(facts)}\n{said}")
 
 

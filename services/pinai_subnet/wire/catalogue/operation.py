@@ -134,7 +134,7 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-C128",
         title="not for containers",
         cause="The command starts and stops processes of this host, and here they are containers.",
-        remedy="Use `deploy.sh invite` here and `deploy.sh join` on the other host.",
+        remedy="Add: `deploy.sh invite` here, `deploy.sh join` on the other host. New key: `deploy.sh rotate-key ID`.",
     ),
     Entry(
         code="SN-K024",

@@ -1,0 +1,149 @@
+"""A new key for a validator in a container: what lies between its agreement and its container; what is refused."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pinai_subnet.adapters.signer.local import LocalSigner
+from pinai_subnet.adapters.signing_record.file import FileSigningRecord
+from pinai_subnet.cli.container_key import carry_record, next_key
+from pinai_subnet.cli.home import Home
+from pinai_subnet.cli.initialise import initialise
+from pinai_subnet.cli.keys import new_private_key
+from pinai_subnet.cli.ports import PortPlan
+from pinai_subnet.cli.session import open_session
+from pinai_subnet.cli.set_files import write_env
+from pinai_subnet.cli.set_steps import SetSteps, waiting_key
+from pinai_subnet.runtime.errors import StartupError
+
+DEPLOYMENT = Path(__file__).resolve().parents[3] / "deployment"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A network of three validators in containers, that does not run."""
+    made = Home(tmp_path / "home")
+    initialise(made, validators=3, agents=0, ports=PortPlan.free(3), subnet_id=None)
+    (made.root / "docker").mkdir()
+    (made.root / "docker/docker-compose.yml").write_text("services: {}\n")
+    return made
+
+
+def test_both_addresses_are_told_while_a_key_waits(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = new_private_key()
+    write_env(home, {waiting_key("validator-2"): key.hex()})
+    former = LocalSigner(bytes.fromhex(home.environment()["VALIDATOR_KEY_2"])).address
+    next_key("validator-2", home=home.root)
+    assert capsys.readouterr().out == f"{former} {LocalSigner(key).address}\n"
+
+
+def test_without_a_key_that_waits_the_first_step_is_named(home: Home) -> None:
+    with pytest.raises(StartupError, match="SN-K022"):
+        next_key("validator-2", home=home.root)
+
+
+def test_the_record_goes_to_the_new_key_and_doing_it_again_changes_nothing(tmp_path: Path) -> None:
+    former, address = (LocalSigner(new_private_key()).address for _ in range(2))
+    record = tmp_path / "signing-record.log"
+    carry_record(record, former, address)
+    assert not record.exists(), "a validator that has signed nothing has nothing to carry"
+    FileSigningRecord(record, address=former).close()
+    carry_record(record, former, address)
+    carried = record.read_bytes()
+    carry_record(record, former, address)
+    assert record.read_bytes() == carried
+    FileSigningRecord(record, address=address).close()
+
+
+def test_a_container_is_given_a_key_by_deploy_only(home: Home) -> None:
+    steps = SetSteps(
+        session=open_session(home.root), say=lambda _: None, dry_run=False, wait_seconds=0
+    )
+    with pytest.raises(StartupError) as refused:
+        steps.rotate("validator-2", None)
+    assert "SN-C128" in str(refused.value)
+    assert "deploy.sh rotate-key validator-2" in refused.value.report()
+
+
+ENGINE = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$*" in
+  *"compose environment"*) ;;
+  *"compose next-key"*) echo 0xformer 0xnew ;;
+  *"validator list"*) echo "$*"; cat; exit 3 ;;
+  *Architecture* | *Server.Arch*) echo here ;;
+  *Healthcheck*) echo "CMD true" ;;
+  version*) echo 27.3.1 ;;
+  "compose version"*) echo 2.29.0 ;;
+  *"ps --all --format"*) echo matcher; echo validator-1; echo validator-2 ;;
+  *"ps --quiet"*) echo container ;;
+esac
+"""
+"""What stands in for the container engine: it notes what it is asked for."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A deployment's directory, and an engine that runs nothing beside it."""
+    made = tmp_path / "place"
+    (made / "scripts/lib").mkdir(parents=True)
+    for file in (DEPLOYMENT / "scripts").rglob("*.sh"):
+        (made / file.relative_to(DEPLOYMENT)).write_bytes(file.read_bytes())
+    (made / "scripts/deploy.sh").chmod(0o755)
+    (made / ".env").touch(0o600)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text(ENGINE)
+    (tmp_path / "bin/docker").chmod(0o755)
+    return made
+
+
+def deploy(place: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run deploy.sh; return how it ended and what it asked the engine for."""
+    calls = place.with_name("calls")
+    done = subprocess.run(
+        ["scripts/deploy.sh", *words],
+        cwd=place, input="payload", capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": f"{place.with_name('bin')}:{os.environ['PATH']}", "CALLS": str(calls)},
+    )  # fmt: skip
+    return done, calls.read_text().splitlines()
+
+
+def test_words_after_ctl_are_given_to_subnetctl_as_they_are(place: Path) -> None:
+    """Options that deploy.sh has too, and standard input, are subnetctl's; so is the exit status."""
+    done, _ = deploy(place, "ctl", "validator", "list", "--dry-run", "--help")
+    assert done.returncode == 3, done.stderr
+    assert "validator list --dry-run --help\npayload" in done.stdout
+    assert f"{place}:/at/.network" in done.stdout
+
+
+def test_a_container_takes_its_key_while_it_is_down_and_the_others_follow(place: Path) -> None:
+    """Agreed first, then stopped, then record, then .env; it is back before anybody else is looked at."""
+    done, calls = deploy(place, "rotate-key", "validator-2")
+    assert done.returncode == 0, done.stderr
+    wanted = [
+        "validator rotate-key validator-2 --container --wait 600 --home /deployment",
+        "compose next-key validator-2 --home /deployment",
+        "stop validator-2",
+        "compose carry-record /data/validator-2/signing-record.log 0xformer 0xnew",
+        "compose take-key validator-2 --home /deployment",
+        "compose environment --home /deployment",
+        "up --detach --no-deps validator-2",
+        "up --detach --no-deps matcher",
+        "up --detach --no-deps validator-1",
+    ]
+    seen = [ending for call in calls for ending in wanted if call.endswith(ending)]
+    assert seen == ["compose environment --home /deployment", *wanted]
+    [carried] = [call for call in calls if "carry-record" in call]
+    assert "--network none --read-only --tmpfs /tmp --user 1000:1000 --cap-drop ALL" in carried
+    assert f"--volume {place}/data/validator-2:/data" in carried
+
+
+def test_looking_at_a_rotation_changes_nothing(place: Path) -> None:
+    done, calls = deploy(place, "--dry-run", "rotate-key", "validator-2")
+    assert done.returncode == 0, done.stderr
+    assert calls[-1].endswith("rotate-key validator-2 --container --dry-run --home /deployment")
+    assert deploy(place, "rotate-key")[0].returncode == 2
