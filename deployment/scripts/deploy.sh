@@ -15,7 +15,8 @@ usage: deploy.sh [OPTIONS] [VERB]
   join PACKAGE          on another host: make .env with a key of its own, start, wait for approvals and its vote
   approve [ADDRESS]     approve who asks to join with the key ADDRESS, or the change under way
   move ADDRESS          this host has another address: tell the network, once others approve
-  refresh               take over the validators as they are now; the matcher is restarted where they changed
+  remove VALIDATOR      its host is lost or given up: take it out of the set for good, once others approve
+  refresh               take over the validators as they are now; matcher and console are restarted where they changed
   rotate-key SERVICE    another key for a validator of this host: agreed on by the network, then taken by its container
   peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing
@@ -439,7 +440,7 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key | remove)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
@@ -454,7 +455,7 @@ case ${verb:-up} in
   join) join "${words[@]}" ;;
   fix-perms) check_engine; check_image; prepare_data all ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | ctl)
+  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | remove | ctl)
     check_engine
     check_image
     check_env

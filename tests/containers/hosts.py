@@ -66,14 +66,14 @@ class Host:
     @property
     def variables(self) -> Mapping[str, str]:
         """What makes several hosts of one machine; a real host needs none of it."""
-        binding = ("BIND_ADDRESS", "RAFT_BIND_ADDRESS", "ROOTLAYER_BIND_ADDRESS")
+        published = ("", "RAFT_", "ROOTLAYER_", "CONSOLE_")
         return {
             "COMPOSE_PROJECT_NAME": self.name,
             "CONTAINER_PREFIX": self.name,
             "NETWORK_NAME": self.name,
             "SUBNET_CIDR": f"{self.range}.0/24",
             "PINAI_IMAGE": IMAGE,
-            **dict.fromkeys(binding, self.address),
+            **{f"{part}BIND_ADDRESS": self.address for part in published},
         }
 
     def start(self, *words: object) -> subprocess.Popen[str]:
@@ -146,7 +146,7 @@ class Hosts:
 
     def new(self, distribution: Path | None = None) -> Host:
         """Return one more host, with nothing but an installed distribution."""
-        root = self.place / f"host-{len(self.hosts) + 1}"
+        root = self.place / f"host-{len(list(self.place.glob('host-*'))) + 1}"
         self.hosts.append(Host(root=root, distribution=distribution))
         return self.hosts[-1]
 

@@ -7,7 +7,7 @@ order in which he does; command, seconds and what it said are printed, and what 
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,7 @@ def test_the_journey_of_an_operator(journey: Journey, figures: Figures) -> None:
     rotate_a_key(journey)
     upgrade(journey)
     lose_a_server(journey)
+    replace_a_server(journey)
     back_up(journey)
     understand_a_failure(journey)
     figures.add("journey of an operator, all steps", time.monotonic() - journey.begun, "s")
@@ -184,11 +185,10 @@ def rotate_a_key(journey: Journey) -> None:
 
     before, given_up = key(), until(address, "the second server answers")
 
-    def approve(rotating: subprocess.Popen[str]) -> None:
-        for host in (first, third):
-            approve_change(host, rotating)
-
-    said = journey.meanwhile(second, ("rotate-key", "validator-2"), approve)
+    said = journey.meanwhile(
+        second, ("rotate-key", "validator-2"), lambda rotating: approve_on((first, third), rotating)
+    )
+    assert "where the keys of the others are: ./scripts/deploy.sh approve" in said
     assert "validator-2 signs with its new key" in said
     assert key() != before
     assert not [name for name in second.home.environment() if "NEXT_KEY" in name]
@@ -198,6 +198,11 @@ def rotate_a_key(journey: Journey) -> None:
     said = journey.once(first, "ctl", "status")
     assert "can finalise: yes (4 of 3 needed, 1 spare)" in said
     submit_and_wait(journey, "signed with the new key")
+
+
+def approve_on(hosts: Iterable[Host], waiting: subprocess.Popen[str]) -> None:
+    for host in hosts:
+        approve_change(host, waiting)
 
 
 def upgrade(journey: Journey) -> None:
@@ -231,6 +236,34 @@ def lose_a_server(journey: Journey) -> None:
     assert "validator-3 ready" in journey.tell(third, "up")
     said = journey.once(first, "ctl", "status")
     assert "can finalise: yes (4 of 3 needed, 1 spare)" in said
+
+
+def replace_a_server(journey: Journey) -> None:
+    journey.step(
+        "1.10 lose a server for good: another one in its place, and the lost key never counts again"
+    )
+    first, second, lost, fourth = journey.hosts.hosts
+    lost.remove()
+    journey.hosts.hosts.remove(lost)
+    print(f"# {lost.root.name} is gone with all it had")
+    said = journey.tell(first, "ctl", "validator", "replace", "validator-3", status=78)
+    assert "./scripts/deploy.sh invite" in said
+    fifth, package = journey.hosts.new(journey.distribution), journey.places / "join-v5.tgz"
+    first.invite("validator-5", fifth.address, package)
+    said = journey.hosts.join(fifth, package, [first, second, fourth])
+    print(f"{fifth.root.name}$ ./scripts/deploy.sh join {package.name}\n{said}")
+    assert "in the set of 5 validators" in said
+    said = journey.meanwhile(
+        first,
+        ("remove", "validator-3"),
+        lambda removing: approve_on((second, fourth, fifth), removing),
+    )
+    assert "(validator-1, validator-2, validator-4, validator-5)" in said
+    assert len((first.validator_set() or {})["tombstoned"]) == 2
+    said = journey.once(first, "ctl", "status")
+    assert "can finalise: yes (4 of 3 needed, 1 spare)" in said
+    assert "validator-3" not in said
+    submit_and_wait(journey, "with another server in the place of the lost one")
 
 
 def back_up(journey: Journey) -> None:

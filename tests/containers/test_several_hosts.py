@@ -102,6 +102,20 @@ def test_every_host_checks_and_shows_itself(hosts: Hosts) -> None:
     assert "validator-3" in hosts.hosts[2].deploy("status")
 
 
+def test_the_console_of_the_first_host_shows_the_validators_of_all(hosts: Hosts) -> None:
+    first = hosts.hosts[0]
+    token = first.home.environment()["CONSOLE_TOKEN"]
+    url = f"http://{first.address}:8088/api/v1/network"
+    assert httpx.get(url).status_code == 401
+
+    def seen() -> bool:
+        shown = httpx.get(url, headers={"authorization": f"Bearer {token}"}).json()
+        found = {one["id"] for one in shown["members"] if one["ready"]}
+        return found >= {"validator-1", "validator-2", "validator-3"}
+
+    until(seen, "the console sees all three validators ready")
+
+
 def test_all_sides_reach_each_other_and_a_closed_port_is_named_with_its_host(hosts: Hosts) -> None:
     """Row 8: packets to the second host's replication port are dropped; the network goes on, both sides are asked."""
     first, second, third = hosts.hosts[:3]

@@ -56,7 +56,9 @@ backup_identity() { # backup_identity DIRECTORY
   say "$file has the keys, the configuration and the Compose file: keep it where nobody else reads it"
 }
 
-remind_identity() { # until the present keys are in a backup
+remind_identity() { # once, until the present keys are in a backup
+  [[ -z ${reminded:-} ]] || return 0
+  reminded=1
   [[ -f $home/.identity-backup && $(<"$home/.identity-backup") == "$(identity_digest)" ]] ||
     say "the keys in .env are in no backup yet: ./scripts/deploy.sh backup identity --to DIRECTORY"
 }

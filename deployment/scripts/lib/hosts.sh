@@ -13,13 +13,19 @@ with_network() { # with_network WORDS…: subnetctl as the containers see the wo
 
 announce() { mount_mode=rw with_network validator announce --wait "${JOIN_SECONDS:-600}"; }
 
-refresh() { # take over the set as the network has it; the matcher reads it when it starts
+refresh() { # take over the set as the network has it
   local before
   [[ -z $dry_run ]] || { say "would write the set as it is now into config/network.yaml"; return; }
   before=$(sha256sum <"$home/config/network.yaml")
   mount_mode=rw with_network validator refresh || return 1
   [[ $(sha256sum <"$home/config/network.yaml") != "$before" ]] || return 0
-  if grep -qx matcher <<<"$(containers)"; then restart matcher; fi
+  restart_readers
+}
+
+restart_readers() { # matcher and console read the set when they start
+  local here
+  mapfile -t here < <(containers | grep -xE 'matcher|console')
+  ((${#here[@]} == 0)) || restart "${here[@]}"
 }
 
 invite() { with_network validator invite "$@"; }
@@ -55,6 +61,17 @@ move() {
   load_environment
   restart
   up
+}
+
+remove() { # remove VALIDATOR: of a host that is lost or given up
+  (($# == 1)) && on_several_hosts || { usage >&2; exit 2; }
+  [[ -n $dry_run ]] && { with_network validator remove "$1" --dry-run; return; }
+  mount_mode=rw with_network validator remove "$1" --wait "${JOIN_SECONDS:-600}"
+  restart_readers
+  if grep -qx "$1" <<<"$(containers)"; then
+    compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
+    say "$1 is stopped; its data stays in data/$1. What else runs here ends with ./scripts/deploy.sh down"
+  fi
 }
 
 peers() { with_network validator peers; }

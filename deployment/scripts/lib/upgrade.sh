@@ -155,9 +155,10 @@ upgrade_allowed() { # upgrade_allowed VERSION FORMAT ARCHITECTURE
 }
 
 upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
-  local order leader added='' file new=() beside=()
+  local order leader matching='' added='' file new=() beside=()
   order=$(service_order)
-  leader=${order##*$'\n'}
+  # shellcheck disable=SC2086
+  leader=$(tool --network "$(reach)" -- compose order --home /deployment --leader $order)
   say "$(version_of "$image") ($(image_label "$image" org.opencontainers.image.revision)) -> $1 ($2)"
   say "data format $(format_of "$image") -> $3: kept as it is"
   if [[ -n $next_dir ]]; then
@@ -175,8 +176,9 @@ upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
     say "all at once: stop, backup, start; unavailable until all are ready again"
   else
     say "order: $(xargs <<<"$order")"
-    [[ $leader != validator-* ]] || say "$leader leads and comes last, after it has handed leadership over"
-    say "expected unavailability: agreement 0 s; matching, while the matcher is recreated"
+    [[ -z $leader ]] || say "$leader leads and comes last, after it has handed leadership over"
+    if grep -qx matcher <<<"$order"; then matching='; matching, while the matcher is recreated'; fi
+    say "expected unavailability: agreement 0 s$matching"
   fi
 }
 

@@ -55,7 +55,7 @@ class NewDeployment:
         ports = HostPorts()
         plan = {name: f"{hosts[0]}:{port}" for name, port in SINGLE.items()}
         plan |= {f"VALIDATOR_1_{end}": value for end, value in ports.endpoints(hosts[0]).items()}
-        here = ["registry", "matcher", "validator-1"]
+        here = ["registry", "matcher", "validator-1", "console"]
         if self.development:
             here += ["rootlayer", *(f"agent-{number}" for number in range(1, DEMO_AGENTS + 1))]
         variables = self._variables(1, PortPlan(plan))

@@ -274,7 +274,11 @@ def see_through(
     needed = quorum(session, present.members).required_signatures
     waits = present.proposed == change and len(present.approved_by) < needed
     if waits:
-        say(f"  approved by {', '.join(present.approved_by)}; {needed} approvals are needed")
+        command = "./scripts/deploy.sh" if session.home.in_containers else "subnetctl validator"
+        say(
+            f"  approved by {', '.join(present.approved_by)}; {needed} approvals are needed; "
+            f"where the keys of the others are: {command} approve"
+        )
     try:
         return wait_for(
             session,

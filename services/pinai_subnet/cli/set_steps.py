@@ -59,7 +59,8 @@ class SetSteps:
         """Add a validator that runs here, or go on with one that was begun; return what changed."""
         self._require_processes(
             "a validator in a container is added by invitation",
-            "./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE",
+            "./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE; "
+            "and where it replaces another: ./scripts/deploy.sh remove OTHER",
         )
         present = present_set(self.session)
         begun = self._begun(present, wanted) if key_file is None else None

@@ -87,12 +87,16 @@ def successor(
 def print_order(
     services: Annotated[list[str], typer.Argument(help="the containers there are")],
     home: HomeOption = HOME,
+    only_leader: Annotated[
+        bool, typer.Option("--leader", help="print which of them leads, if one does")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the containers one per line, in the order in which an upgrade takes them; the leader comes last."""
     leader = present_set(open_session(home)).leader_id
     ordered = upgrade_order(services, leader)
-    Screen(as_json=as_json).result({"order": ordered, "leader": leader}, "\n".join(ordered))
+    shown = [name for name in ordered if name == leader] if only_leader else ordered
+    Screen(as_json=as_json).result({"order": ordered, "leader": leader}, "\n".join(shown))
 
 
 def step_down(

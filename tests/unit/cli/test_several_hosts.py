@@ -65,7 +65,7 @@ def refusal(error: pytest.ExceptionInfo[StartupError]) -> str:
 
 
 def test_the_first_host_runs_the_first_validator_and_what_there_is_once(first: Path) -> None:
-    once = {"rootlayer", "registry", "matcher", "agent-1", "agent-2", "agent-3"}
+    once = {"rootlayer", "registry", "matcher", "console", "agent-1", "agent-2", "agent-3"}
     assert running_on(first) == {*once, "validator-1"}
     network = open_session(first).network
     assert [one.raft_endpoint for one in network.parameters.validators] == ["10.0.0.11:7400"]
@@ -249,7 +249,7 @@ def test_addresses_of_a_remote_root_layer_travel_with_the_package(tmp_path: Path
     root = unpacked_distribution(tmp_path / "a")
     remote = {"ROOTLAYER_GRPC": "root.example:9001", "ROOTLAYER_HTTP": "root.example:8081"}
     NewDeployment(root=root, development=False, remote=remote).on_hosts(HOSTS, None)
-    assert running_on(root) == {"registry", "matcher", "validator-1"}
+    assert running_on(root) == {"registry", "matcher", "console", "validator-1"}
     package = unpacked((root / "join-validator-2.tgz").read_bytes(), "x")
     assert package.variables["ROOTLAYER_GRPC"] == "root.example:9001"
 
