@@ -12,7 +12,7 @@ import typer
 from pinai_subnet.cli.canary import submit, wait_ended
 from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
-from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
+from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.insight.fault import FINAL_STATUSES
 from pinai_subnet.insight.gathering import gather
 from pinai_subnet.insight.intent_story import document
@@ -100,9 +100,17 @@ def retry(
     if not wait:
         screen.result({"intent_id": again, "retry_of": former}, again)
         return
-    screen.say(f"submitted {again}")
-    ended = wait_ended(session, again, timeout_seconds=seconds + 150)
-    story = tell(gather(session.sources, again))
+    tell_the_end(session, screen, again, seconds)
+
+
+def tell_the_end(session: Session, screen: Screen, intent_id: str, seconds: float) -> None:
+    """Wait for the end of an intent that was just submitted, and print its story.
+
+    `seconds` is how long it has. Exits with 1 where it is not completed.
+    """
+    screen.say(f"submitted {intent_id}")
+    ended = wait_ended(session, intent_id, timeout_seconds=seconds + 150)
+    story = tell(gather(session.sources, intent_id))
     screen.result(document(story), "\n".join(lines(story)))
     if ended != "COMPLETED":
         raise typer.Exit(UNFINISHED)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from pinai_subnet.cli import intent_again, intent_watch
-from pinai_subnet.cli.canary import submit, wait_ended
+from pinai_subnet.cli.canary import submit
+from pinai_subnet.cli.intent_again import tell_the_end
 from pinai_subnet.cli.requester import Order, deadline_in
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, open_session
@@ -22,7 +23,6 @@ app.command("dry-run")(intent_again.dry_run)
 app.command("retry")(intent_again.retry)
 app.command("watch")(intent_watch.watch)
 
-UNFINISHED = 1
 IntentId = Annotated[str, typer.Argument(help="bytes32 hex", show_default=False)]
 
 
@@ -56,12 +56,7 @@ def submit_intent(  # noqa: PLR0917 (one parameter per option)
     if not wait:
         screen.result({"intent_id": intent_id}, intent_id)
         return
-    screen.say(f"submitted {intent_id}")
-    status = wait_ended(session, intent_id, timeout_seconds=deadline_seconds + 150)
-    story = tell(gather(session.sources, intent_id))
-    screen.result(document(story), "\n".join(lines(story)))
-    if status != "COMPLETED":
-        raise typer.Exit(UNFINISHED)
+    tell_the_end(session, screen, intent_id, deadline_seconds)
 
 
 @app.command("list")
