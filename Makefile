@@ -62,8 +62,8 @@ observability-deps: ## install what proves the alert rules: Debian's prometheus 
 	apt-get install -y -q --no-install-recommends prometheus
 	-systemctl disable --now prometheus prometheus-node-exporter
 
-test: $(READY) ## every test that needs no container engine
-	$(BIN)/pytest
+test: $(READY) ## every test that needs no container engine, WORKERS files at a time (2)
+	$(BIN)/pytest -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 browser-deps: ## install what the console's tests look at it with: Debian's chromium; needs root
 	apt-get update -q

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import httpx
 import yaml
+from tests.free_ports import free_plan
 
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
@@ -137,7 +138,7 @@ class LocalTestNetwork:
     ) -> Self:
         """Make keys, ports and configuration, with overrides of any YAML key and any `.env` variable; start nothing."""
         home = Home(root)
-        ports = ports or PortPlan.free(validators)
+        ports = ports or free_plan(validators)
         if not console:  # one process less for every test that does not look at pages
             ports = PortPlan({k: v for k, v in ports.endpoints.items() if k != "CONSOLE_HTTP"})
         initialise(home, validators=validators, agents=agents, ports=ports, subnet_id=None)

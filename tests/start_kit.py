@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from tests.free_ports import free_plan
 
 from pinai_subnet.cli.home import Home, is_secret, public_environment
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import Member, members
-from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.runtime.dotenv import read_dotenv
 
 START_SECONDS = 120
@@ -69,7 +69,7 @@ class Place:
 
     def __init__(self, root: Path, *, validators: int = 3) -> None:
         self.home = Home(root)
-        ports = PortPlan.free(validators)
+        ports = free_plan(validators)
         initialise(self.home, validators=validators, agents=1, ports=ports, subnet_id=None)
 
     @property

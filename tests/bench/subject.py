@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from tests.free_ports import free_plan
 
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.local_network import LocalNetwork, Member, Running, members
 from pinai_subnet.cli.network import bring_up
-from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.session import Session, open_session
 from pinai_subnet.cli.status import health
 
@@ -107,7 +107,7 @@ def network(root: Path, *, validators: int, agents: int) -> Iterator[Network]:
         Home(root),
         validators=validators,
         agents=agents,
-        ports=PortPlan.free(validators),
+        ports=free_plan(validators),
         subnet_id="0x" + secrets.token_hex(32),
     )
     _lift_report_limit(root / "config" / "validator.yaml")

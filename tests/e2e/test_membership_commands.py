@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.free_ports import free_plan
 from tests.network_kit import LocalTestNetwork, wait_until
 
 import pinai_subnet
@@ -21,7 +22,6 @@ from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.keys import new_private_key, write_private_key
 from pinai_subnet.cli.local_network import LocalNetwork
 from pinai_subnet.cli.main import main
-from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.session import open_session
 from pinai_subnet.cli.set_change import Present, plan, present_set, send
 from pinai_subnet.cli.set_files import write_env
@@ -145,7 +145,7 @@ def key_file(path: Path, key: bytes) -> str:
 
 
 def newcomer(number: int, key: bytes) -> ValidatorIdentity:
-    signer, free = LocalSigner(key), PortPlan.free(1).endpoints
+    signer, free = LocalSigner(key), free_plan(1).endpoints
     return ValidatorIdentity(
         id=ValidatorId(f"validator-{number}"),
         address=signer.address,
@@ -346,7 +346,7 @@ def test_validator_that_moved_is_the_same_validator(
     """Operators row 40: identity is the key, not the address; the others find it at its new one, also the leader."""
     leader = operator.present.leader_id or ""
     before = operator.present.member(leader)
-    free = PortPlan.free(1).endpoints
+    free = free_plan(1).endpoints
     new = {kind: free[f"VALIDATOR_1_{kind}"] for kind in ("RAFT", "GRPC", "HTTP")}
     words = [word for kind, value in new.items() for word in (f"--{kind.lower()}", value)]
     text = operator.does("move", leader, *words).out

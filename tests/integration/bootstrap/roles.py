@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.free_ports import free_plan
 
 from pinai_subnet.bootstrap import agent, console, matcher, registry, rootlayer, validator
 from pinai_subnet.bootstrap.arguments import Arguments
 from pinai_subnet.cli.home import Home, public_environment
 from pinai_subnet.cli.initialise import initialise
-from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.runtime.lifecycle import Process, supervise
 
 Changes = Mapping[str, Any]
@@ -68,7 +68,7 @@ ROLES = {
 def make_home(root: Path) -> Home:
     """A new network of three validators and one agent on free ports."""
     home = Home(root)
-    ports = PortPlan.free(3)
+    ports = free_plan(3)
     initialise(home, validators=3, agents=1, ports=ports, subnet_id=None)
     return home
 

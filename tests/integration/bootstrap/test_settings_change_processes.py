@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.free_ports import free_ports
 from tests.integration.bootstrap.roles import ROLES, change, environment_of, make_home, started
 
 from pinai_subnet.adapters.signer.local import LocalSigner
@@ -40,12 +41,6 @@ def home(tmp_path: Path) -> Home:
     return make_home(tmp_path / "home")
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=2).close()
@@ -69,7 +64,8 @@ async def test_without_a_port_of_its_own_a_process_listens_where_the_network_fil
 @pytest.mark.parametrize("name", list(LISTENERS))
 async def test_listen_says_host_and_ports(home: Home, name: str) -> None:
     """listen.host and listen.*_port of every role."""
-    ports = {key: free_port("127.0.0.2") for key in LISTENERS[name]}
+    keys = list(LISTENERS[name])
+    ports = dict(zip(keys, free_ports(len(keys), "127.0.0.2"), strict=True))
     change(home, {f"{name}.yaml:listen.{key}": port for key, port in ports.items()})
     change(home, {f"{name}.yaml:listen.host": "127.0.0.2"})
     async with started(home, name):
@@ -80,7 +76,7 @@ async def test_listen_says_host_and_ports(home: Home, name: str) -> None:
 
 async def test_an_agent_serves_health_where_it_is_told_and_nowhere_by_default(home: Home) -> None:
     """agent.yaml http.host and http.port."""
-    port = free_port("127.0.0.2")
+    [port] = free_ports(1, "127.0.0.2")
     change(home, {"agent.yaml:http.host": "127.0.0.2", "agent.yaml:http.port": port})
     async with started(home, "agent"):
         assert listens("127.0.0.2", port)

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from tests.free_ports import free_ports
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.consensus.node import ReplicatedLog
@@ -27,9 +27,7 @@ FAST = ReplicationOptions(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class Recorder:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.free_ports import free_plan
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
@@ -12,7 +13,6 @@ from pinai_subnet.cli.container_key import carry_record, next_key
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.keys import new_private_key
-from pinai_subnet.cli.ports import PortPlan
 from pinai_subnet.cli.session import open_session
 from pinai_subnet.cli.set_files import write_env
 from pinai_subnet.cli.set_steps import SetSteps, waiting_key
@@ -25,7 +25,7 @@ DEPLOYMENT = Path(__file__).resolve().parents[3] / "deployment"
 def home(tmp_path: Path) -> Home:
     """A network of three validators in containers, that does not run."""
     made = Home(tmp_path / "home")
-    initialise(made, validators=3, agents=0, ports=PortPlan.free(3), subnet_id=None)
+    initialise(made, validators=3, agents=0, ports=free_plan(3), subnet_id=None)
     (made.root / "docker").mkdir()
     (made.root / "docker/docker-compose.yml").write_text("services: {}\n")
     return made
