@@ -18,6 +18,8 @@ from tests.containers.figures import Figures
 from tests.containers.hosts import Host, Hosts, approve_change
 from tests.containers.kit import IMAGE, docker, until
 
+from pinai_subnet.wire.set_changes import MemberBody
+
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 NEXT, NEXT_VERSION = "pinai-subnet-journey", "99.0.0"
@@ -181,7 +183,8 @@ def rotate_a_key(journey: Journey) -> None:
 
     def address() -> str:
         members = (second.validator_set() or {}).get("members", [])
-        return next((str(one["address"]) for one in members if one["id"] == "validator-2"), "")
+        found = [MemberBody(**one).value() for one in members if one["id"] == "validator-2"]
+        return str(found[0].address) if found else ""
 
     before, given_up = key(), until(address, "the second server answers")
 
