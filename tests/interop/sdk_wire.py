@@ -73,6 +73,8 @@ class Seen:
     """URL, status and reply of every report posted over HTTP."""
     registry: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
     """Call, status and reply of every call to the registry."""
+    answered: list[str] = field(default_factory=list)
+    """Streams of which the matcher has said that they are open, or not."""
     errors: list[tuple[str, str]] = field(default_factory=list)
     """Where and what; a stream's end is `("StreamTasks", "ended")`."""
     startup_receipt: report_pb2.Receipt | None = None
@@ -183,7 +185,10 @@ class SdkAgent:
         )
         self._called("StreamIntents")
         metadata = self._headers(f"{MATCHER_SERVICE}StreamIntents", request, streaming=True)
-        async for update in self._matcher.StreamIntents(request, metadata=metadata):
+        call = self._matcher.StreamIntents(request, metadata=metadata)
+        await call.initial_metadata()
+        self.seen.answered.append("StreamIntents")
+        async for update in call:
             self.seen.updates.append(update)
             await self._bid(update)
 

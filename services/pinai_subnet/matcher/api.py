@@ -158,6 +158,8 @@ class MatcherApi(matcher_service_pb2_grpc.MatcherServiceServicer):
             subnet_matches=self._is_ours(request.subnet_id),
         )
         try:
+            # The agent learns that it hears of every intent from here on, also while there is none.
+            await context.send_initial_metadata(())
             while (updates := await self._updates.next(listener)) is not None:
                 for update in updates:
                     yield matcher_pb2.MatcherIntentUpdate(

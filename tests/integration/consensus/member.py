@@ -5,10 +5,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from tests.integration.consensus.cluster import FAST, Cluster
 
 
 async def main(directory: str, number: int, ports: list[str], compact_after: int, tag: str) -> None:
+    # What threads log must not get between the words of an acknowledgement.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     options = replace(
         FAST, compact_after_entries=compact_after, keep_entries=20, segment_entries=50
     )
