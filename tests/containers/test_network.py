@@ -2,16 +2,27 @@
 
 import json
 import re
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 from tests.containers.contract import assert_contract
 from tests.containers.figures import Figures
-from tests.containers.kit import ContainerNetwork, docker, until
+from tests.containers.kit import IMAGE, ROOT, ContainerNetwork, docker, get, until
+from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.containers
 
 VALIDATORS = ("validator-1", "validator-2", "validator-3")
+PROMETHEUS = shutil.which("prometheus")
+WATCHER_IMAGE = "pinai-test-prometheus"
+WATCHER = f"""\
+FROM {IMAGE}
+COPY prometheus /bin/prometheus
+COPY --chown=1000:1000 data /prometheus
+ENTRYPOINT ["/bin/prometheus"]
+"""
 WITH_KEY = (*VALIDATORS, "matcher", "agent-1", "agent-2", "agent-3")
 
 
@@ -101,6 +112,39 @@ def test_the_configuration_in_use_is_private_and_has_no_variables_left(
         text = network.execute("validator-1", "cat", f"/tmp/config/{name}").stdout
         left = set(re.findall(r"\$\{(\w+)", text))
         assert left <= {"VALIDATOR_KEY"}, "secrets stay variables, everything else is filled in"
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus: make observability-deps")
+def test_the_observability_profile_watches_every_service_and_knows_the_alerts(
+    network: ContainerNetwork, tmp_path: Path
+) -> None:
+    """With Debian's prometheus in the place of the image that Compose would pull."""
+    (tmp_path / "Dockerfile").write_text(WATCHER)
+    (tmp_path / "data").mkdir()
+    shutil.copy(str(PROMETHEUS), tmp_path / "prometheus")
+    docker("build", "--quiet", "--tag", WATCHER_IMAGE, str(tmp_path))
+    [port] = free_ports(1)
+    network.variables |= {"PROMETHEUS_IMAGE": WATCHER_IMAGE, "PROMETHEUS_PORT": str(port)}
+    network.compose("--profile", "observability", "up", "--detach", "prometheus")
+    api = f"http://127.0.0.1:{port}/api/v1"
+
+    def scraped() -> set[str]:
+        targets = get(f"{api}/targets") or {"data": {"activeTargets": []}}
+        found = targets["data"]["activeTargets"]
+        return {one["labels"]["instance"] for one in found if one["health"] == "up"}
+
+    try:
+        until(lambda: scraped() == set(network.services), "every service is watched")
+        groups = (get(f"{api}/rules") or {})["data"]["groups"]
+        alerts = {rule["name"] for group in groups for rule in group["rules"] if "state" in rule}
+        pages = {path.stem for path in (ROOT / "deployment/observability/runbooks").glob("*.md")}
+        assert alerts
+        assert alerts <= pages
+    finally:
+        network.compose(
+            "--profile", "observability", "rm", "--force", "--stop", "--volumes", "prometheus"
+        )
+        docker("image", "rm", "--force", WATCHER_IMAGE, check=False)
 
 
 def test_the_network_survives_its_leader_and_keeps_its_history(
