@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.integration.console import samples
 from tests.integration.console.kit import PAGES, Console, FakeMembers, make_console, visiting
 
 from pinai_subnet.console.members import AUCTIONS
+from pinai_subnet.insight.intent_story import IntentStory
 from pinai_subnet.insight.network_status import Problem
 from pinai_subnet.runtime.clock import ManualClock
 
@@ -240,6 +242,28 @@ async def test_markup_in_every_text_from_outside_stays_text() -> None:
             assert "54439" not in answer.text
             shown += html.unescape(answer.text).count("<script>alert(1)</script>")
     assert shown > 50
+
+
+WHOLE = samples.story()
+LACKING: dict[str, dict[str, Any]] = {
+    **{
+        f"no {one.name}": {one.name: () if isinstance(getattr(WHOLE, one.name), tuple) else None}
+        for one in fields(IntentStory)
+        if isinstance(getattr(WHOLE, one.name), tuple) or "None" in str(one.type)
+    },
+    "one bid": {"offers": WHOLE.offers[:1]},
+    "no runner-up": {"offers": tuple(replace(one, needed=None) for one in WHOLE.offers)},
+}
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+async def test_a_story_that_lacks_something_is_told_without_it(lacking: str) -> None:
+    """Every part of a story that may be empty or unknown, one at a time."""
+    console = make_console(
+        status=samples.busy(), members=in_use(), story=samples.story(**LACKING[lacking])
+    )
+    async with visiting(console) as visitor:
+        assert (await visitor.get(STORY)).status_code == httpx.codes.OK
 
 
 async def test_members_that_are_down_are_named_and_the_rest_is_shown() -> None:
