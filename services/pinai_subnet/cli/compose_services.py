@@ -127,6 +127,7 @@ def _agent(kind: Kind, number: int) -> Service:
         command=f"simple-agent, --id, agent-{number}",
         environment=(
             *_key(kind, "AGENT_PRIVATE_KEY", f"AGENT_PRIVATE_KEY_{number}"),
+            ("AGENT_HTTP_HOST", _EVERYWHERE),
             ("AGENT_HTTP_PORT", str(AGENT_HTTP_PORT)),
         ),
         health_port=AGENT_HTTP_PORT,
