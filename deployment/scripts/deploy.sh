@@ -19,7 +19,7 @@ usage: deploy.sh [OPTIONS] [VERB]
   refresh               take over the validators as they are now; matcher and console are restarted where they changed
   rotate-key SERVICE    another key for a validator of this host: agreed on by the network, then taken by its container
   peers                 who reaches whom, from all sides, and whose firewall is in the way
-  check                 find everything that would go wrong, change nothing
+  check                 find everything that would go wrong, change nothing; measures the host, asks RootLayer and peers
   up                    check, start what does not run, wait, prove with one intent
   down                  stop and remove the containers; data, keys and configuration stay
   restart [SERVICE...]  recreate services one at a time, validators last, each ready before the next
@@ -449,6 +449,7 @@ case ${verb:-up} in
   up) refuse_unfinished; up ;;
   check)
     check
+    mount_mode=rw with_network check
     if on_several_hosts && [[ -n $(containers) ]]; then peers; fi
     ;;
   init) init "${words[@]}" ;;

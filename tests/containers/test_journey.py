@@ -132,7 +132,9 @@ def create_and_start(journey: Journey) -> None:
     journey.tell(first, "init", "--hosts", addresses, "--development")
     assert (first.root / ".env").stat().st_mode & 0o777 == 0o600
     journey.step("1.3 check before anything is started")
-    assert "are in order" in journey.tell(first, "check")
+    said = journey.tell(first, "check")
+    assert "are in order" in said
+    assert re.search(r"score: [AB] \(0 failures\)", said)
     journey.step("1.4 start, and the canary")
     assert "NETWORK READY" in journey.tell(first)
     for host, approvers in ((second, [first]), (third, [first, second])):

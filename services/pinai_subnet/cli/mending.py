@@ -109,7 +109,8 @@ def _modes(home: Home) -> Iterator[Mend]:
 
 
 def _missing(home: Home) -> Iterator[Mend]:
-    # A home without any of them is a deployment's, whose members keep their data elsewhere.
+    if home.in_containers:  # whose members keep their data elsewhere, and which deploy.sh makes
+        return
     present = [name for name in _DIRECTORIES if (home.root / name).is_dir()]
     for name in _DIRECTORIES if present else ():
         if name not in present:

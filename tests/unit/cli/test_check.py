@@ -115,3 +115,22 @@ def test_a_root_layer_that_is_away_or_slow_is_told_with_a_code_and_what_to_do() 
     assert (limited.verdict, limited.code) == (Verdict.WARN, "SN-N427")
     assert "limits" in limited.suggestion
     assert root_layer_check("127.0.0.1:9001", 200, 0.01).verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize(("profiles", "code"), [("dev", ""), ("", "SN-N401")])
+def test_in_containers_ports_are_the_engines_and_only_a_root_layer_of_its_own_may_be_away(
+    tmp_path: Path, profiles: str, code: str
+) -> None:
+    place = Place(tmp_path / "home")
+    (place.home.root / "docker").mkdir()
+    (place.home.root / "docker" / "docker-compose.yml").write_text("services: {}\n")
+    if place.home.run.is_dir():
+        place.home.run.rmdir()
+    place.set(COMPOSE_PROFILES=profiles)
+    port = int(place.environment["VALIDATOR_1_HTTP"].rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        found = {check.test: check for check in all_checks(place.home)}
+    assert found["ports"].verdict is Verdict.SKIP
+    assert found["rootlayer"].code == code
+    failed = [check.test for check in found.values() if check.verdict is Verdict.FAIL]
+    assert failed == (["rootlayer"] if code else [])
