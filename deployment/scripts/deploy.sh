@@ -7,7 +7,7 @@ usage() {
 usage: deploy.sh [OPTIONS] [VERB]
 
   (no verb)             check, start, wait until the network has proven itself, report
-  init [--validators N | --hosts A,B,C] [--development]
+  init [--validators N | --hosts A,B,C] [--development | --rootlayer-grpc HOST:PORT --rootlayer-http HOST:PORT]
                         make .env with fresh keys; --development: with a RootLayer and agents for trying out;
                         --hosts: one validator per host, this host first; makes a join package for each other
   invite --id validator-N --host ADDRESS [--grpc-port P] [--http-port P] [--raft-port P]
@@ -15,14 +15,15 @@ usage: deploy.sh [OPTIONS] [VERB]
   join PACKAGE          on another host: make .env with a key of its own, start, wait for approvals and its vote
   approve [ADDRESS]     approve who asks to join with the key ADDRESS, or the change under way
   move ADDRESS          this host has another address: tell the network, once others approve
-  remove VALIDATOR      its host is lost or given up: take it out of the set for good, once others approve
+  remove VALIDATOR      that of another host, which is lost or given up: take it out for good, once others approve
   refresh               take over the validators as they are now; matcher and console are restarted where they changed
-  rotate-key SERVICE    another key for a validator of this host: agreed on by the network, then taken by its container
+  rotate-key VALIDATOR  another key for a validator of this host: agreed on by the network, then taken by its container
   peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing; measures the host, asks RootLayer and peers
   up                    check, start what does not run, wait, prove with one intent
   down                  stop and remove the containers; data, keys and configuration stay
-  restart [SERVICE...]  recreate services one at a time, validators last, each ready before the next
+  restart [SERVICE...]  recreate services one at a time in the order of an upgrade, each ready before the next; a validator
+                        hands leadership over first, and one that cannot be spared is not taken
   upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with ALLOWED_SIGNERS]
                         to another version: followers, matcher, registry, others, the leader last, each ready before
                         the next; the first that is not goes back and ends it. --plan only shows, --stop takes all at once
@@ -54,7 +55,7 @@ TEXT
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 compose_file=$home/docker/docker-compose.yml
 # .env is read by the program in the image, so which image that is has to be found without it.
-image=$(sed -nE "s/^(export +)?PINAI_IMAGE *= *[\"']?([^\"' #]+).*/\2/p" "$home/.env" 2>/dev/null | tail -1 || true)
+image=$(sed -nE "s/^(export +)?PINAI_IMAGE *= *[\"']?([^\"' #"$'\r'"]+).*/\2/p" "$home/.env" 2>/dev/null | tail -1 || true)
 image=${image:-${PINAI_IMAGE:-pinai-subnet:latest}}
 image_uid=1000
 ready_seconds=${READY_SECONDS:-180}
@@ -233,7 +234,7 @@ check_data() {
   done
   local free_mb
   free_mb=$(df -Pm "$home" | awk 'NR == 2 {print $4}')
-  ((free_mb > 1024)) || problem SN-H005 "only $free_mb MB are free" "$home" "free at least 1 GB of this file system"
+  ((free_mb > 1024)) || problem SN-V106 "only $free_mb MB are free" "$home" "free at least 1 GB of this file system"
 }
 
 data_services() { grep -oE '\.\./data/[a-z0-9-]+' "$compose_file" | sed 's#.*/##' | sort -u; }
@@ -274,6 +275,7 @@ ready() { # ready SERVICE: ask as its health check does, without waiting for the
   container=$(compose ps --quiet "$1" 2>/dev/null)
   [[ -n $container ]] || return 1
   probe=$(docker inspect --format '{{range $i, $w := .Config.Healthcheck.Test}}{{if $i}}{{$w}} {{end}}{{end}}' "$container")
+  if [[ -z $probe ]]; then [[ $(docker inspect --format '{{.State.Running}}' "$container") == true ]]; return; fi
   # shellcheck disable=SC2086 # the probe is words without spaces
   docker exec "$container" $probe >/dev/null 2>&1
 }
@@ -328,12 +330,19 @@ down() {
   say "down; data, keys and configuration stay in $home"
 }
 
+spare() { # spare VALIDATOR [--prefer OTHER]…: it hands leadership over; ends here where it cannot be spared
+  tool --network "$(reach)" -- compose step-down "$1" --home /deployment "${@:2}" | sed 's/^/  /' >&2
+}
+
 restart() {
   check_configuration
   local services=("$@") service from
-  ((${#services[@]})) || mapfile -t services < <(containers | sort -t- -k1,1)
+  # The order is that of an upgrade; where nobody answers, there is nothing to be careful of.
+  ((${#services[@]})) ||
+    mapfile -t services < <({ service_order 2>/dev/null || containers; } | grep -xF "$(containers)" || true)
   for service in "${services[@]}"; do
     if [[ -n $dry_run ]]; then say "would recreate $service and wait until it is ready"; continue; fi
+    if [[ $service == validator-* ]] && ready "$service"; then spare "$service"; fi
     from=$(microseconds)
     compose up --detach --no-deps --force-recreate "$service" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
     wait_ready "$service"
@@ -394,6 +403,7 @@ debug() {
 }
 
 ctl() { # ctl WORDS…: every command of subnetctl finds this directory where it looks by itself, in .network
+  [[ -z $dry_run ]] || { say "would run subnetctl $*"; return; }
   mount_mode=rw tool --interactive --network "$(reach)" --volume "$home:/at/.network" --workdir /at -- "$@"
 }
 
@@ -449,12 +459,18 @@ case ${verb:-up} in
   up) refuse_unfinished; up ;;
   check)
     check
-    mount_mode=rw with_network check
-    if on_several_hosts && [[ -n $(containers) ]]; then peers; fi
+    found=0
+    mount_mode=rw with_network check || found=$?
+    if on_several_hosts && [[ -n $(containers) ]]; then peers || found=$((found ? found : 1)); fi
+    exit "$found"
     ;;
   init) init "${words[@]}" ;;
   join) join "${words[@]}" ;;
-  fix-perms) check_engine; check_image; prepare_data all ;;
+  fix-perms)
+    check_engine
+    check_image
+    if [[ -n $dry_run ]]; then say "would give data/ to $image_uid:$image_uid"; else prepare_data all; fi
+    ;;
   upgrade) upgrade "${words[@]}" ;;
   down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | remove | ctl)
     check_engine

@@ -14,13 +14,17 @@ with_network() { # with_network WORDS…: subnetctl as the containers see the wo
 announce() { mount_mode=rw with_network validator announce --wait "${JOIN_SECONDS:-600}"; }
 
 refresh() { # take over the set as the network has it
-  local before
+  local before interrupted=
   [[ -z $dry_run ]] || { say "would write the set as it is now into config/network.yaml"; return; }
+  [[ ! -f $set_changed ]] || interrupted=1
+  touch "$set_changed"
   before=$(sha256sum <"$home/config/network.yaml")
   mount_mode=rw with_network validator refresh || return 1
-  [[ $(sha256sum <"$home/config/network.yaml") != "$before" ]] || return 0
-  restart_readers
+  if [[ -n $interrupted || $(sha256sum <"$home/config/network.yaml") != "$before" ]]; then restart_readers; fi
+  rm -f "$set_changed"
 }
+
+set_changed=$home/.set-changed # there while matcher and console may not know the set that network.yaml has
 
 restart_readers() { # matcher and console read the set when they start
   local here
@@ -63,15 +67,18 @@ move() {
   up
 }
 
-remove() { # remove VALIDATOR: of a host that is lost or given up
+remove() { # remove VALIDATOR: of another host, which is lost or given up
   (($# == 1)) && on_several_hosts || { usage >&2; exit 2; }
+  if [[ ,$HOST_SERVICES, == *,"$1",* ]]; then
+    problem SN-H082 "$1 is the validator of this host" "HOST_SERVICES in $home/.env" \
+      "on another host: ./scripts/deploy.sh remove $1; then nothing of it has to run here any more"
+    refuse_if_problems
+  fi
   [[ -n $dry_run ]] && { with_network validator remove "$1" --dry-run; return; }
+  touch "$set_changed" # whatever ends this in the middle, the next refresh tells matcher and console
   mount_mode=rw with_network validator remove "$1" --wait "${JOIN_SECONDS:-600}"
   restart_readers
-  if grep -qx "$1" <<<"$(containers)"; then
-    compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
-    say "$1 is stopped; its data stays in data/$1. What else runs here ends with ./scripts/deploy.sh down"
-  fi
+  rm -f "$set_changed"
 }
 
 peers() { with_network validator peers; }

@@ -87,7 +87,7 @@ upgrade_back_one() {
   [[ $(docker inspect --format '{{.Image}}' "$(compose ps --all --quiet "$1" 2>/dev/null)" 2>/dev/null || true) != "$(noted old-id)" ]] ||
     return 0
   if [[ $1 == validator-* ]] && running "$1"; then
-    tool --network "$(reach)" -- compose step-down "$1" --home /deployment | sed 's/^/  /' >&2 || true
+    spare "$1" || true
   fi
   begun=$(microseconds)
   with_old "$1"

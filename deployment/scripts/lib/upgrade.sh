@@ -28,7 +28,12 @@ pinned_name() { # pinned_name IMAGE VERSION ID: a name that no later image takes
   echo "${1%%:*}:$2-${id:0:12}"
 }
 
-refuse_unfinished() { # what would mix up the two versions has to wait
+refuse_unfinished() { # refuse_unfinished [VALIDATOR]: what would mix up two versions, or two keys, has to wait
+  if [[ -f $rotating && $(<"$rotating") != "${1:-}" ]]; then
+    problem SN-H081 "the new key of $(<"$rotating") is agreed on, and its container has not taken it" "$rotating" \
+      "./scripts/deploy.sh rotate-key $(<"$rotating")"
+    refuse_if_problems
+  fi
   case $(noted state || true) in
     running | failed | rolling-back)
       problem SN-H070 "the upgrade from $(noted old-version) to $(noted new-version) is not finished" "$upgrade_dir/journal" \
@@ -319,7 +324,7 @@ upgrade_one() {
     for other in $(noted order); do
       if [[ $other == validator-* ]] && was_noted upgraded "$other"; then prefer+=(--prefer "$other"); fi
     done
-    tool --network "$(reach)" -- compose step-down "$1" --home /deployment "${prefer[@]}" | sed 's/^/  /' >&2
+    spare "$1" "${prefer[@]}"
   fi
   note taken "$1"
   begun=$(microseconds)

@@ -15,7 +15,7 @@ from pinai_subnet.cli.canary import prove_ready
 from pinai_subnet.cli.compose_file import compose_text, container_ports
 from pinai_subnet.cli.compose_observability import prometheus_text
 from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
-from pinai_subnet.cli.container_key import carry_record, next_key, take_key
+from pinai_subnet.cli.container_key import carry_record, finish_key, next_key, take_key
 from pinai_subnet.cli.home import Home, is_secret
 from pinai_subnet.cli.initialise import initialise, network_text
 from pinai_subnet.cli.local_network import Member, members
@@ -33,6 +33,7 @@ app.command("pin")(pin)
 app.command("next-key")(next_key)
 app.command("carry-record")(carry_record)
 app.command("take-key")(take_key)
+app.command("finish-key")(finish_key)
 
 USER = 1000
 """Who runs in the image."""

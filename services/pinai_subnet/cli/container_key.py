@@ -1,4 +1,4 @@
-"""`subnetctl compose next-key | carry-record | take-key`: how a validator in a container is given its agreed new key.
+"""`subnetctl compose next-key | carry-record | take-key | finish-key`: an agreed key for a validator in a container.
 
 `deployment/scripts/lib/keys.sh` stops and starts the container. Its data belongs to the containers' user and `.env` to
 the operator, so the steps between run as the one or the other. Each can be repeated.
@@ -61,6 +61,15 @@ def take_key(validator: Name, home: HomeOption = HOME, as_json: JsonOption = Fal
         {"validator": validator, "address": address},
         f"  the key of {validator} in .env is that of {address}",
     )
+
+
+def finish_key(validator: Name, home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """End it: the container runs with the key, which needs to wait no longer."""
+    session = open_session(home)
+    SetSteps(session=session, say=lambda _: None, dry_run=False, wait_seconds=0).finish_key(
+        validator
+    )
+    Screen(as_json=as_json).result({"validator": validator}, f"  {validator} has its key")
 
 
 def _waiting(session: Session, validator: str) -> bytes:

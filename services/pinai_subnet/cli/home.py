@@ -60,6 +60,11 @@ class Home:
         """Whether its processes are containers: started and stopped by `deploy.sh`, never from here."""
         return (self.root / "docker" / "docker-compose.yml").is_file()
 
+    def require_processes(self, otherwise: str, fix: str) -> None:
+        """Raise `StartupError` SN-C128, which says what to do instead, where the members are containers."""
+        if self.in_containers:
+            raise cannot_start("SN-C128", otherwise, where=str(self.root / "docker"), fix=fix)
+
     @property
     def one_of_several(self) -> bool:
         """Whether other hosts have other members of the network."""

@@ -48,13 +48,17 @@ def configuration_checks(home: Home) -> list[Check]:
 
 def host_checks(home: Home, *, configured: bool) -> Iterator[Check]:
     """Check what this host gives a network; ports only where the configuration says which."""
-    yield from (_mend(mend) for mend in wanted_mends(home))
+    command = "./scripts/deploy.sh ctl" if home.in_containers else "subnetctl"
+    yield from (_mend(mend, command) for mend in wanted_mends(home))
     if configured:
         yield from _ports(home)
-    yield _sync_time(home.data if home.data.is_dir() else home.root)
+    # The volumes of containers are not of this user; they are on the same file system.
+    own = home.data.is_dir() and not home.in_containers
+    yield _sync_time(home.data if own else home.root)
     yield _disk(home.root)
     yield _memory()
-    yield _descriptors()
+    if not home.in_containers:  # their limits are the engine's
+        yield _descriptors()
 
 
 def _problem(problem: StartupProblem) -> Check:
@@ -68,13 +72,13 @@ def _problem(problem: StartupProblem) -> Check:
     )
 
 
-def _mend(mend: Mend) -> Check:
+def _mend(mend: Mend, command: str) -> Check:
     return Check(
         category="files",
         test=mend.path,
         verdict=Verdict.FAIL if mend.needed else Verdict.WARN,
         measured=mend.reason,
-        suggestion=f"subnetctl doctor --fix ({mend.words})",
+        suggestion=f"{command} doctor --fix ({mend.words})",
         code=mend.code,
     )
 

@@ -44,6 +44,7 @@ def up(
 ) -> None:
     """Start the network (made first if there is none) and prove with one intent that it works."""
     screen = Screen(as_json=as_json)
+    Home(home).require_processes("this network runs in containers", "./scripts/deploy.sh up")
     if not Home(home).exists:
         screen.say(
             f"no network in {home} yet: making keys and configuration for {validators} validators"
@@ -69,6 +70,7 @@ def down(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     screen = Screen(as_json=as_json)
     place = Home(home)
     place.require()
+    place.require_processes("this network runs in containers", "./scripts/deploy.sh down")
     local = LocalNetwork(home=place, say=screen.say)
     running = list(local.running().values())
     local.stop(running)

@@ -57,8 +57,13 @@ class Restored:
 def targets(session: Session, *, containers: bool = False) -> Sequence[Target]:
     """Return the validators that this home has keys for; raise `Refused` SN-R084 where there is none.
 
-    In containers each has a volume of its own, data/NAME, and its directory in it.
+    In containers each has a volume of its own, data/NAME, and its directory in it; who does not know that is refused.
     """
+    if not containers:
+        session.home.require_processes(
+            "the ledgers of this home are in volumes of containers",
+            "bring back the hosts that are lost, or go on from a backup: ./scripts/deploy.sh restore FILE",
+        )
     parameters = session.network.parameters
     local = {member.id for member in members(session.environment) if member.role == "validator"}
     found = [

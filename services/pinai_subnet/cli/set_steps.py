@@ -57,7 +57,7 @@ class SetSteps:
 
     def add(self, wanted: str | None, key_file: Path | None) -> Facts:
         """Add a validator that runs here, or go on with one that was begun; return what changed."""
-        self._require_processes(
+        self.session.home.require_processes(
             "a validator in a container is added by invitation",
             "./scripts/deploy.sh invite --id ID --host ADDRESS; there: deploy.sh join PACKAGE; "
             "and where it replaces another: ./scripts/deploy.sh remove OTHER",
@@ -124,7 +124,7 @@ class SetSteps:
         A container is only given it once whoever stops and starts that one has called `take_key`.
         """
         if not container:
-            self._require_processes(
+            self.session.home.require_processes(
                 "a validator in a container is given another key by deploy.sh, which restarts it",
                 f"./scripts/deploy.sh rotate-key {validator}",
             )
@@ -143,14 +143,17 @@ class SetSteps:
         resumed = bool(kept) and present.shows(change)
         former = own_signer(self.session, validator, None if resumed else member.address)
         facts = self._outlook(present, change, None if resumed else signer, checked=not resumed)
-        facts |= {"address": signer.address, "given_up": former.address}
+        given_up = "its former key" if former.address == signer.address else former.address
+        facts |= {"address": signer.address, "given_up": given_up}
         if self.dry_run:
             return facts
         write_env(self.session.home, {waiting: key.hex()})
         try:
             see_through(self.session, change, signer, say=self.say, wait_seconds=self.wait_seconds)
         except Refused as error:
-            if error.code != "SN-V115":
+            # Only a key that nobody can have agreed on is dropped: an agreed one is the validator's, and only here.
+            seen = present_set(self.session)
+            if error.code != "SN-V115" and not seen.shows(change) and seen.proposed != change:
                 write_env(self.session.home, {}, without=(waiting,))
             raise
         if container:
@@ -161,17 +164,33 @@ class SetSteps:
             carry_over(record, former=former.address, address=signer.address)
         self.take_key(validator, key)
         self._wait_ready(self._restart(validator))
+        self.finish_key(validator)
         return facts | self._in_effect()
 
     def take_key(self, validator: str, key: bytes) -> None:
-        """Make the key that the network has agreed on the validator's own, and write the set down as it is now."""
-        number = number_of(validator)
+        """Make the key that the network has agreed on the validator's own, and write the set down as it is now.
+
+        It goes on waiting beside that, so that everything can be repeated until `finish_key`.
+        """
+        signer, number = LocalSigner(key), number_of(validator)
+
+        def agreed(seen: Present) -> bool:
+            member = seen.member(validator)
+            return member is not None and member.address == signer.address
+
+        present = wait_for(
+            self.session, f"{validator} is in the set with that key", agreed, say=self.say
+        )
         own = {
             f"VALIDATOR_KEY_{number}": key.hex(),
-            f"VALIDATOR_PUBKEY_{number}": LocalSigner(key).public_key.hex(),
+            f"VALIDATOR_PUBKEY_{number}": signer.public_key.hex(),
         }
-        write_env(self.session.home, own, without=(waiting_key(validator),))
-        self._write_network(present_set(self.session).members)
+        write_env(self.session.home, own)
+        self._write_network(present.members)
+
+    def finish_key(self, validator: str) -> None:
+        """End what `take_key` began: the validator runs with its new key."""
+        write_env(self.session.home, {}, without=(waiting_key(validator),))
 
     def move(self, validator: str, endpoints: Mapping[str, str]) -> Facts:
         """Give a validator that runs here other endpoints (GRPC, HTTP, RAFT); its key stays. Return what changed."""
@@ -214,16 +233,6 @@ class SetSteps:
         # Of the set that the network began with, the endpoints stay: `network.yaml` still names them.
         write_env(self.session.home, {}, without=names)
         self._write_network(present_set(self.session).members)
-
-    def _require_processes(self, otherwise: str, fix: str) -> None:
-        """Raise `StartupError` SN-C128 where what would have to be started or stopped is a container."""
-        if self.session.home.in_containers:
-            raise cannot_start(
-                "SN-C128",
-                otherwise,
-                where=str(self.session.home.root / "docker"),
-                fix=fix,
-            )
 
     # -- finding out --------------------------------------------------------------------------------
 

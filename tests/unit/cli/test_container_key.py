@@ -9,7 +9,7 @@ from tests.free_ports import free_plan
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.adapters.signing_record.file import FileSigningRecord
-from pinai_subnet.cli.container_key import carry_record, next_key
+from pinai_subnet.cli.container_key import carry_record, finish_key, next_key
 from pinai_subnet.cli.home import Home
 from pinai_subnet.cli.initialise import initialise
 from pinai_subnet.cli.keys import new_private_key
@@ -74,6 +74,7 @@ echo "$*" >>"$CALLS"
 case "$*" in
   *"compose environment"*) ;;
   *"compose next-key"*) echo 0xformer 0xnew ;;
+  *"compose order"*) echo matcher; echo validator-2; echo validator-1 ;;
   *"validator list"*) echo "$*"; cat; exit 3 ;;
   *Architecture* | *Server.Arch*) echo here ;;
   *Healthcheck*) echo "CMD true" ;;
@@ -127,6 +128,7 @@ def test_a_container_takes_its_key_while_it_is_down_and_the_others_follow(place:
     wanted = [
         "validator rotate-key validator-2 --container --wait 600 --home /deployment",
         "compose next-key validator-2 --home /deployment",
+        "compose step-down validator-2 --home /deployment",
         "stop validator-2",
         "compose carry-record /data/validator-2/signing-record.log 0xformer 0xnew",
         "compose take-key validator-2 --home /deployment",
@@ -134,12 +136,88 @@ def test_a_container_takes_its_key_while_it_is_down_and_the_others_follow(place:
         "up --detach --no-deps validator-2",
         "up --detach --no-deps matcher",
         "up --detach --no-deps validator-1",
+        "compose finish-key validator-2 --home /deployment",
     ]
     seen = [ending for call in calls for ending in wanted if call.endswith(ending)]
     assert seen == ["compose environment --home /deployment", *wanted]
     [carried] = [call for call in calls if "carry-record" in call]
     assert "--network none --read-only --tmpfs /tmp --user 1000:1000 --cap-drop ALL" in carried
     assert f"--volume {place}/data/validator-2:/data" in carried
+    assert not (place / ".rotating").exists()
+
+
+STEPS = ("next-key", "step-down", "stop validator-2", "carry-record", "take-key", "finish-key")
+
+
+def break_at(place: Path, words: str) -> str:
+    """Have the engine fail at a call with these words; return the program of the one that does not."""
+    engine = place.with_name("bin") / "docker"
+    whole = engine.read_text()
+    first = 'case "$*" in\n'
+    engine.write_text(
+        whole.replace(first, f'{first}  *"{words}"*) echo SN-H073 >&2; exit 1 ;;\n', 1)
+    )
+    return whole
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_rotation_that_broke_off_is_repeated_and_nothing_is_started_before(
+    place: Path, step: str
+) -> None:
+    whole = break_at(place, step)
+    assert deploy(place, "rotate-key", "validator-2")[0].returncode != 0
+    (place.with_name("bin") / "docker").write_text(whole)
+    for verb in ("up", "restart", "rotate-key validator-1"):
+        done, _ = deploy(place, *verb.split())
+        assert done.returncode == 78, verb
+        assert "SN-H081 the new key of validator-2 is agreed on" in done.stderr
+        assert "fix:   ./scripts/deploy.sh rotate-key validator-2" in done.stderr
+    done, calls = deploy(place, "rotate-key", "validator-2")
+    assert done.returncode == 0, done.stderr
+    assert [call for call in calls if "compose finish-key validator-2" in call]
+    assert not (place / ".rotating").exists()
+
+
+def test_a_key_waits_until_the_container_runs_with_it(home: Home) -> None:
+    write_env(home, {waiting_key("validator-2"): "aa" * 32})
+    finish_key("validator-2", home=home.root)
+    assert waiting_key("validator-2") not in home.environment()
+
+
+def test_a_restart_asks_of_every_validator_that_is_ready_whether_it_can_be_spared(
+    place: Path,
+) -> None:
+    done, calls = deploy(place, "restart")
+    assert done.returncode == 0, done.stderr
+    seen = [call.split()[-3:] for call in calls if "step-down" in call or "recreate" in call]
+    assert [one[0] if one[1] == "--home" else one[-1] for one in seen] == [
+        *("matcher", "validator-2", "validator-2", "validator-1", "validator-1"),
+    ]
+    place.with_name("calls").unlink()
+    break_at(place, "step-down")
+    done, calls = deploy(place, "restart", "validator-2")
+    assert done.returncode == 1
+    assert "SN-H073" in done.stderr
+    assert not [call for call in calls if "recreate" in call]
+
+
+@pytest.mark.parametrize(
+    "verb", ["fix-perms", "ctl validator remove validator-3", "restart", "down", "refresh"]
+)
+def test_with_dry_run_nothing_is_done(place: Path, verb: str) -> None:
+    done, calls = deploy(place, "--dry-run", *verb.split())
+    assert done.returncode == 0, done.stderr
+    assert "would" in done.stderr
+    doing = ("--detach", "chown", "validator remove", "compose down", "validator refresh")
+    assert not [call for call in calls if any(words in call for words in doing)]
+
+
+@pytest.mark.parametrize("line", ["PINAI_IMAGE=own:1\r\n", 'export PINAI_IMAGE = "own:1" # mine\n'])
+def test_the_image_is_found_however_env_writes_it(place: Path, line: str) -> None:
+    """Operators row 13."""
+    (place / ".env").write_bytes(line.encode())
+    _, calls = deploy(place, "ctl", "validator", "list")
+    assert any(call.endswith("/app/bin/subnetctl own:1 validator list") for call in calls)
 
 
 def test_looking_at_a_rotation_changes_nothing(place: Path) -> None:

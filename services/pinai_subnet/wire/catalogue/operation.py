@@ -230,6 +230,19 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Restart one at a time with `deploy.sh restart`, which waits until each is ready; nothing was lost.",
     ),
     Entry(
+        code="SN-H081",
+        title="a validator has not taken its new key yet",
+        cause="`deploy.sh rotate-key` was interrupted after the network had agreed on the key: what is started now "
+        "would run with a key that counts no more.",
+        remedy="Repeat `deploy.sh rotate-key VALIDATOR`, which goes on where it was interrupted.",
+    ),
+    Entry(
+        code="SN-H082",
+        title="a host does not take out its own validator",
+        cause="`deploy.sh remove` is for a host that is lost or given up: whoever stays has to know the new set.",
+        remedy="Run it on another host of the network.",
+    ),
+    Entry(
         code="SN-H064",
         title="the distribution is not whole",
         cause="A file of the distribution is missing, or its content is not what its checksum says.",
