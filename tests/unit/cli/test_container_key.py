@@ -16,8 +16,6 @@ from pinai_subnet.cli.set_files import write_env
 from pinai_subnet.cli.set_steps import SetSteps, waiting_key
 from pinai_subnet.runtime.errors import StartupError
 
-DEPLOYMENT = Path(__file__).resolve().parents[3] / "deployment"
-
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:

@@ -1,4 +1,4 @@
-"""What `deploy.sh` asks the engine for, in which order, and what it does not when something fails or is only looked at."""
+"""What `deploy.sh` asks the engine for, in which order, and what it leaves alone when something fails."""
 
 from pathlib import Path
 
@@ -106,13 +106,9 @@ def test_looking_at_a_rotation_changes_nothing(place: Path) -> None:
 def test_an_image_for_another_architecture_is_refused(place: Path) -> None:
     """Operators row 16."""
     engine = place.with_name("bin") / "docker"
-    told = engine.read_text()
-    engine.write_text(
-        told.replace(
-            "*Architecture* | *Server.Arch*) echo here",
-            "*Server.Arch*) echo amd64 ;;\n  *Architecture*) echo arm64",
-        )
-    )
+    both = "*Architecture* | *Server.Arch*) echo here"
+    each = "*Server.Arch*) echo amd64 ;;\n  *Architecture*) echo arm64"
+    engine.write_text(engine.read_text().replace(both, each))
     done, calls = deploy(place, "check")
     assert done.returncode == 78
     assert "SN-H063 the image is for arm64, this engine runs amd64" in done.stderr
