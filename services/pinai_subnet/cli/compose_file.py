@@ -53,7 +53,8 @@ x-facts: &facts # what every member may know; no secret is among them
   NO_PROXY: &direct localhost,127.0.0.1,{members},${{NO_PROXY:-}} # where the engine gives containers a proxy
   no_proxy: *direct
   OTLP_ENDPOINT: ${{OTLP_ENDPOINT:-}} # of an OpenTelemetry collector; empty: no traces
-"""
+  # From .env where it has them; otherwise config/*.yaml says what they are.
+{passed}"""
 
 _TAIL = """
 networks:
@@ -90,6 +91,7 @@ def compose_text(kind: Kind, validators: int, here: Collection[str] | None = Non
         only=only,
         project=_PROJECTS[kind],
         members=",".join(service.name for service in services if service.ports),
+        passed="".join(f"  {name}:\n" for name in PASSED),
     )
     if kind == "deployment":
         text += _facts(validators if here is None else 0)
@@ -107,6 +109,17 @@ def compose_text(kind: Kind, validators: int, here: Collection[str] | None = Non
         volumes += [*(service.name for service in services), "network", "operator"]
     text += observability_blocks(kind) + _TAIL
     return text + "\nvolumes:\n" + "".join(f"  {name}:\n" for name in volumes)
+
+
+PASSED = (
+    *("CHAIN_ID", "INTENT_MANAGER_ADDR", "CHECKPOINT_MANAGER_ADDR"),
+    *("BIDDING_WINDOW_SECONDS", "CANARY_SECONDS", "BACKUP_EVERY_SECONDS", "BACKUP_KEEP"),
+    *("ALLOW_UNREGISTERED_AGENTS", "REGISTRY_REQUIRE_SIGNED", "VALIDATOR_REGISTER"),
+    *("ROOTLAYER_HEADERS", "ROOTLAYER_BALANCE_BATCHES"),
+    *("AGENT_CAPACITY", "AGENT_BACKLOG"),
+    *("AGENT_ECHO_PRICE", "AGENT_JSON_TRANSFORM_PRICE", "AGENT_SCRIPT_PRICE"),
+)
+"""Settings of the configuration files that containers are given as they are, or not at all."""
 
 
 def _facts(validators: int) -> str:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from pinai_subnet.cli import compose
-from pinai_subnet.cli.compose_file import compose_text, container_ports
+from pinai_subnet.cli.compose_file import PASSED, compose_text, container_ports
 from pinai_subnet.cli.compose_observability import prometheus_text
 from pinai_subnet.cli.compose_services import DEMO_AGENTS, Kind
-from pinai_subnet.cli.home import Home
+from pinai_subnet.cli.home import Home, is_secret
 from pinai_subnet.cli.initialise import CONFIG_FILES, network_text
 from pinai_subnet.runtime.dotenv import parse_dotenv
 from pinai_subnet.runtime.settings import SettingsLoader
@@ -192,9 +192,55 @@ def test_one_host_of_several_is_reached_by_the_others_and_knows_them_from_networ
     [service] = document["services"].values()
     raft = [port for port in service["ports"] if "_RAFT_PORT" in port]
     assert raft == ["${RAFT_BIND_ADDRESS:-0.0.0.0}:${VALIDATOR_4_RAFT_PORT:-7403}:7403"]
-    assert not [name for name in document["x-facts"] if name.startswith("VALIDATOR_")]
+    assert not [name for name in document["x-facts"] if re.match(r"VALIDATOR_(\d|PUBKEY)", name)]
     asked = {str(value) for value in service["environment"].values() if "KEY" in str(value)}
     assert asked == {"${VALIDATOR_KEY_4:-}"}
+
+
+OF_ONE_CONTAINER = {
+    *(
+        "AGENT_ID",
+        "AGENT_CHAIN_ADDRESS",
+        "AGENT_ENDPOINT",
+        "AGENT_MATCHER",
+        "MATCHER_ID",
+        "DATA_DIR",
+    ),
+    *("BACKUP_DIRECTORY", "BACKUP_KEY_FILE"),
+}
+"""What is different from container to container, or names a place inside of one."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_of_the_configuration_reaches_the_containers_from_env(kind: Kind) -> None:
+    """Listeners and files of keys are the Compose file's own."""
+    asked = {
+        name
+        for path in (ROOT / "config").glob("*.yaml")
+        for name in re.findall(r"\$\{([A-Z][A-Z0-9_]*)", path.read_text())
+        if not re.search(r"_(LISTEN_HOST|PORT|KEY_FILE|TOKEN_FILE)$|^AGENT_HTTP_", name)
+        and not is_secret(name)
+    }
+    document = yaml.safe_load(compose_text(kind, 3))
+    given = {*document["x-facts"], "AUTH_MODE"}
+    if kind == "development":  # the facts of this network are in its volume
+        given |= set(yaml.safe_load(compose_text("deployment", 3))["x-facts"])
+    assert asked - given - OF_ONE_CONTAINER == set()
+    assert {name for name, value in document["x-facts"].items() if value is None} == set(PASSED)
+
+
+def test_every_variable_of_a_deployment_is_documented() -> None:
+    path = ROOT / "deployment/.env.example"
+    example = set(parse_dotenv(path.read_bytes(), name=path.name).values)
+    text = (ROOT / "deployment/docker/docker-compose.yml").read_text()
+    asked = {*re.findall(r"\$\{([A-Z][A-Z0-9_]*)", text), *PASSED}
+    # Of several validators and agents the first stands for all; ports of validators are in one line.
+    numbered = {
+        name
+        for name in asked
+        if re.search(r"_[2-9]\d*(_|$)|VALIDATOR_1_\w+_PORT|CONSOLE_HTTP$", name)
+    }
+    assert asked - numbered - example == set()
 
 
 @pytest.mark.parametrize("kind", KINDS)
