@@ -25,6 +25,11 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 NEXT, NEXT_VERSION = "pinai-subnet-journey", "99.0.0"
 VERSION_LABEL = '{{index .Config.Labels "org.opencontainers.image.version"}}'
 DEGRADED = 1
+SEVERAL_SERVERS = {
+    "./scripts/deploy.sh rotate-key validator-2": "rotate_a_key",
+    "./scripts/deploy.sh remove validator-3": "replace_a_server",
+}
+"""Commands of the README about several servers, and the step that runs each of them."""
 
 
 @dataclass(kw_only=True)

@@ -117,7 +117,7 @@ def _check_hosts(hosts: Sequence[str], validators: int | None) -> None:
             "SN-C127",
             f"{','.join(hosts)!r} are not 1 to {MAX_HOSTS} different host names or addresses",
             where="--hosts",
-            fix="write them without ports, separated by commas, this host first",
+            fix="write host names or IPv4 addresses (no IPv6), without ports, separated by commas, this host first",
         )
     if validators not in {None, len(hosts)}:
         raise cannot_start(
