@@ -112,7 +112,7 @@ check_engine() {
     engine=$(docker version --format '{{.Server.Version}}')
     compose_version=$(docker compose version --short 2>/dev/null || echo none)
     older "$engine" 20.10 &&
-      problem SN-H060 "Docker $engine is too old; expected 20.10 or newer" "docker version" "upgrade Docker"
+      problem SN-H060 "Docker $engine is too old; expected 20.10 or newer" "docker version" "sudo apt-get install --only-upgrade docker-ce, or see https://docs.docker.com/engine/install/"
     [[ $compose_version != none ]] && ! older "${compose_version#v}" 2.20 ||
       problem SN-H060 "Compose is $compose_version; expected 2.20 or newer" "docker compose version" \
         "install the Compose plugin: https://docs.docker.com/compose/install/"

@@ -15,9 +15,20 @@ from tests.containers.deployment_kit import edited, run
 from tests.containers.figures import Figures
 from tests.containers.kit import IMAGE, docker, path_without_engine, until
 
+from pinai_subnet.cli.home import Home, is_secret
 from pinai_subnet.cli.ports import PortPlan
 
 pytestmark = pytest.mark.containers
+
+KEYS = {
+    "registry": set[str](),
+    "rootlayer": set[str](),
+    "matcher": {"MATCHER_PRIVATE_KEY"},
+    "console": {"CONSOLE_TOKEN"},
+    **{f"validator-{number}": {f"VALIDATOR_KEY_{number}"} for number in (1, 2, 3)},
+    **{f"agent-{number}": {f"AGENT_PRIVATE_KEY_{number}"} for number in (1, 2, 3)},
+}
+"""Which secrets a service is given."""
 
 
 @pytest.fixture(scope="module")
@@ -363,6 +374,16 @@ def kill_while_it_starts(deployment: Path) -> None:
     assert starting.wait() == -9
 
 
+def keys_in(deployment: Path, container: str) -> set[str]:
+    """Which secrets of `.env` the engine tells of a container, or its own processes can see."""
+    seen = docker("inspect", container).stdout
+    seen += docker("exec", container, "sh", "-c", "env; cat /proc/[0-9]*/cmdline").stdout
+    variables = Home(deployment).environment()
+    return {
+        name for name, value in variables.items() if is_secret(name) and value and value in seen
+    }
+
+
 def test_it_starts_proves_itself_restarts_and_keeps_everything(
     deployment: Path, figures: Figures
 ) -> None:
@@ -379,6 +400,9 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(
     assert "NETWORK READY" in done.stderr
     figures.add("deploy.sh, check to proven readiness", time.monotonic() - begun, "s")
     assert deploy(deployment, "up").returncode == 0, "again changes nothing"
+    prefix = Home(deployment).environment()["CONTAINER_PREFIX"]
+    for service, own in KEYS.items():
+        assert keys_in(deployment, f"{prefix}-{service}") == own, service
 
     parts = support_bundle(deployment)
     assert b"validator_listening" in parts["members/validator-1/log.txt"]
@@ -389,10 +413,6 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(
     assert done.returncode == 0, done.stderr
     assert done.stderr.index("validator-1 ready") < done.stderr.index("validator-2 ready")
 
-    prefix = next(
-        line.partition("=")[2] for line in (deployment / ".env").read_text().splitlines()
-        if line.startswith("CONTAINER_PREFIX=")
-    )  # fmt: skip
     assert "SN-H080" not in deploy(deployment, "status").stderr
     docker("stop", f"{prefix}-validator-3")
     docker("restart", f"{prefix}-validator-2")
@@ -400,6 +420,13 @@ def test_it_starts_proves_itself_restarts_and_keeps_everything(
     assert done.returncode == 1, "validator-3 is still away"
     assert "SN-H080 warning: validator-2 validator-3 of 3 validators" in done.stderr
     assert "fix:   restart one after the other: ./scripts/deploy.sh restart" in done.stderr
+    until(
+        lambda: "validator-1 is not ready" not in deploy(deployment, "status").stderr,
+        "validator-1 takes part again",
+    )
+    done = deploy(deployment, "restart", "validator-1")
+    assert done.returncode == 1, "validator-3 is away: nobody can be spared"
+    assert "SN-H073" in done.stderr
 
     kept = deployment / "data/validator-1/validator-1/signing-record.log"
     record = kept.read_bytes()

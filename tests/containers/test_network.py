@@ -23,7 +23,7 @@ COPY prometheus /bin/prometheus
 COPY --chown=1000:1000 data /prometheus
 ENTRYPOINT ["/bin/prometheus"]
 """
-WITH_KEY = (*VALIDATORS, "matcher", "agent-1", "agent-2", "agent-3")
+WITH_KEY = (*VALIDATORS, "matcher", "agent-1", "agent-2", "agent-3", "console")
 
 
 def key_of(network: ContainerNetwork, service: str) -> str:

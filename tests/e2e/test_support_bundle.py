@@ -19,7 +19,20 @@ from pinai_subnet.wire.pb.subnet import service_pb2_grpc as validator_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
 _CALL_SECONDS = 10.0
-PAGES = ("/health", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/status")
+PAGES = (
+    *("/health", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/status"),
+    *(
+        "/",
+        "/intents",
+        "/auctions",
+        "/validators",
+        "/agents",
+        "/settlement",
+        "/alerts",
+        "/api/v1/network",
+    ),
+)
+"""What every member is asked for; the second line is the console's."""
 PLACES = (
     "variable with a secret's name",
     "variable of an unknown name",
@@ -73,7 +86,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
         "DATABASE": f"postgres://me:{canaries['variable of an unknown name']}@host/db",
         "BACKUP_KEY_FILE": str(key_file),
     }
-    with LocalTestNetwork.create(root, validators=1, agents=1, variables=variables) as network:
+    with LocalTestNetwork.create(
+        root, validators=1, agents=1, variables=variables, console=True
+    ) as network:
         network.start()
         network.wait_all(network.submit_many(1))
         (network.home.root / "secrets").mkdir()
@@ -136,6 +151,7 @@ def test_no_canary_is_in_the_bundle(planted: Planted, tmp_path: Path) -> None:
 
 def test_no_canary_is_in_what_the_members_say(planted: Planted) -> None:
     """Pages, metrics, refusals and logs, all lines but those that were written behind their back."""
+    assert "console" in planted.network.members
     known = planted.known
     for name, member in planted.network.members.items():
         lines = planted.network.log(name).splitlines()
