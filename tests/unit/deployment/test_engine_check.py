@@ -33,7 +33,11 @@ FINE = {"info": "exit 0", "engine": "27.3.1", "compose": "echo 2.29.0"}
             "may not use the container engine",
             "sudo usermod -aG docker",
         ),
-        ({"engine": "19.3.0"}, "Docker 19.3.0 is too old; expected 20.10", "upgrade Docker"),
+        (
+            {"engine": "19.3.0"},
+            "Docker 19.3.0 is too old; expected 20.10",
+            "sudo apt-get install --only-upgrade docker-ce",
+        ),
         (
             {"compose": "echo 2.3.0"},
             "Compose is 2.3.0; expected 2.20",
