@@ -251,7 +251,11 @@ def test_a_missing_rootlayer_is_named(deployment: Path) -> None:
 FAKES = {
     "too old": (
         'case "$1" in version) echo 19.3.1 ;; compose) echo 2.2.3 ;; esac',
-        ["Docker 19.3.1 is too old", "fix:   upgrade Docker", "Compose is 2.2.3"],
+        [
+            "Docker 19.3.1 is too old",
+            "fix:   sudo apt-get install --only-upgrade docker-ce",
+            "Compose is 2.2.3",
+        ],
     ),
     "without Compose": (
         'case "$1" in version) echo 26.1.5 ;; compose) exit 1 ;; esac',
