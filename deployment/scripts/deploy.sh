@@ -307,7 +307,7 @@ prove() { # one intent through the network; of several hosts only that with a ke
 }
 
 up() {
-  local begun=$SECONDS
+  local begun=$SECONDS waiting=none services
   check
   if on_several_hosts && [[ -z $dry_run && -n $(containers) ]]; then refresh || say "no newer set is known here"; fi
   if [[ -n $dry_run ]]; then
@@ -315,10 +315,14 @@ up() {
     return
   fi
   prepare_data new
-  compose up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  if [[ -f $rotating ]]; then read -r waiting _ <"$rotating"; fi
+  mapfile -t services < <(compose config --services | grep -vx "$waiting")
+  ((${#services[@]})) || refuse_unfinished # nothing else runs here
+  compose up --detach --remove-orphans "${services[@]}" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
   if joining; then announce; fi
   # shellcheck disable=SC2046
-  wait_ready $(containers)
+  wait_ready $(containers | grep -vx "$waiting")
+  [[ $waiting == none ]] || say "$waiting is left alone until it has its new key: ./scripts/deploy.sh rotate-key $waiting"
   prove
   say "NETWORK READY after $((SECONDS - begun)) s"
   remind_identity
@@ -456,7 +460,7 @@ case ${verb:-up} in
     ;;
 esac
 case ${verb:-up} in
-  up) refuse_unfinished; up ;;
+  up) refuse_unfinished_upgrade; up ;;
   check)
     check
     found=0

@@ -28,12 +28,18 @@ pinned_name() { # pinned_name IMAGE VERSION ID: a name that no later image takes
   echo "${1%%:*}:$2-${id:0:12}"
 }
 
-refuse_unfinished() { # refuse_unfinished [VALIDATOR]: what would mix up two versions, or two keys, has to wait
-  if [[ -f $rotating && $(<"$rotating") != "${1:-}" ]]; then
-    problem SN-H081 "the new key of $(<"$rotating") is agreed on, and its container has not taken it" "$rotating" \
-      "./scripts/deploy.sh rotate-key $(<"$rotating")"
+refuse_unfinished() { # what would mix up two versions, or two keys, has to wait
+  local validator
+  if [[ -f $rotating ]]; then
+    read -r validator _ <"$rotating"
+    problem SN-H081 "the new key of $validator is agreed on, and its container has not taken it" "$rotating" \
+      "./scripts/deploy.sh rotate-key $validator"
     refuse_if_problems
   fi
+  refuse_unfinished_upgrade
+}
+
+refuse_unfinished_upgrade() {
   case $(noted state || true) in
     running | failed | rolling-back)
       problem SN-H070 "the upgrade from $(noted old-version) to $(noted new-version) is not finished" "$upgrade_dir/journal" \

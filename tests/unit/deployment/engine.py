@@ -8,9 +8,10 @@ DEPLOYMENT = Path(__file__).resolve().parents[3] / "deployment"
 ENGINE = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case "$*" in
-  *"compose environment"*) ;;
+  *"compose environment"*) printf 'ROOTLAYER_GRPC=a:1\\0ROOTLAYER_HTTP=a:2\\0' ;;
   *"compose next-key"*) echo 0xformer 0xnew ;;
   *"compose order"*) echo matcher; echo validator-2; echo validator-1 ;;
+  *"config --services"*) echo matcher; echo validator-1; echo validator-2 ;;
   *"validator list"*) echo "$*"; cat; exit 3 ;;
   *Architecture* | *Server.Arch*) echo here ;;
   *Healthcheck*) echo "CMD true" ;;
@@ -31,6 +32,8 @@ def make_place(tmp_path: Path) -> Path:
         (made / file.relative_to(DEPLOYMENT)).write_bytes(file.read_bytes())
     (made / "scripts/deploy.sh").chmod(0o755)
     (made / ".env").touch(0o600)
+    (made / "docker").mkdir()
+    (made / "docker/docker-compose.yml").write_text("services: {}\n")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/docker").write_text(ENGINE)
     (tmp_path / "bin/docker").chmod(0o755)
