@@ -402,21 +402,24 @@ def test_a_key_is_rotated_in_steps_where_somebody_else_stops_and_starts_the_vali
     assert operator.present.version == version, "it is the same rotation"
     compose = operator.compose("next-key", name)
     assert compose.out.split() == [old.address, new.address]
+    operator.compose("take-key", name)
+    environment = open_session(operator.root).environment
+    assert environment[f"VALIDATOR_PUBKEY_{number}"] == new.public_key.hex()
+    assert environment[f"VALIDATOR_KEY_{number}"] == environment[f"VALIDATOR_NEXT_KEY_{number}"]
     LocalTestNetwork(session=open_session(operator.root)).kill(name)
+    operator.compose("take-key", name)
     record = network.home.data / name / "signing-record.log"
     assert (
         "goes with the new key"
         in operator.compose("carry-record", str(record), old.address, new.address).out
     )
-    operator.compose("take-key", name)
-    environment = open_session(operator.root).environment
-    assert environment[f"VALIDATOR_PUBKEY_{number}"] == new.public_key.hex()
-    assert f"VALIDATOR_NEXT_KEY_{number}" not in environment
     LocalTestNetwork(session=open_session(operator.root)).start(name)
     wait_until(
         lambda: all(one["connected"] for one in operator.present.document["group"]),
         "it is back with its new key",
     )
+    operator.compose("finish-key", name)
+    assert f"VALIDATOR_NEXT_KEY_{number}" not in open_session(operator.root).environment
     prove_ready(open_session(operator.root), quiet)
 
 
