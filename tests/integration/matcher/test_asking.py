@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from structlog.testing import capture_logs
 from tests.integration.matcher.harness import CLOCK, SUBNET, Agent, Running, World, intent, key
 
 from pinai_subnet.adapters.signer.local import LocalSigner
+from pinai_subnet.matcher.attendance import SILENT_AFTER
 from pinai_subnet.ports.ledger import OutcomeKind
 from pinai_subnet.protocol.digests import params_hash
 from pinai_subnet.wire.authentication import AuthMode
@@ -184,3 +186,35 @@ async def test_the_journal_keeps_the_newest_intents_only(tmp_path: Path) -> None
         left = (await matcher.http.get("/api/v1/auctions")).json()["auctions"]
         assert [one["intent_id"] for one in left] == ids[-1:]
         assert await matcher.parts.journal.prune(0, keep=1) == 0
+
+
+async def test_an_agent_that_never_answers_is_flagged_to_its_owner_and_to_the_operator(
+    tmp_path: Path,
+) -> None:
+    """Eligible twenty times, heard never: in its bids and earnings, the list, the metric and one line of the log."""
+    world = World(tmp_path)
+    async with world.run() as matcher:
+        cheap, mute = matcher.agent("cheap"), matcher.agent("mute")
+        await cheap.stream_tasks()
+        await mute.stream_tasks()
+        with capture_logs() as lines:
+            for _ in range(SILENT_AFTER):
+                assert (await matcher.http.get("/api/v1/agents")).json()["silent"] == []
+                wanted = world.root_layer.submit(intent())
+                await matcher.opened(wanted.intent_id)
+                assert (await cheap.bid(wanted.intent_id, 10)).accepted
+                task = await cheap.task()
+                await cheap.answer(task.task_id)
+        told = (await matcher.http.get("/api/v1/agents")).json()
+        assert told["silent"] == ["mute"]
+        for path in ("bids", "earnings"):
+            answer = (await ask(matcher, f"/api/v1/agents/mute/{path}", mute.signer)).json()
+            assert answer["attendance"]["silent"] is True
+            assert answer["attendance"]["silent_in_a_row"] == SILENT_AFTER
+        answer = (await ask(matcher, "/api/v1/agents/cheap/bids", cheap.signer)).json()
+        assert answer["attendance"]["silent"] is False
+        flagged = [line for line in lines if line["event"] == "agent_never_bids"]
+        assert [(line["agent_id"], line["log_level"]) for line in flagged] == [("mute", "warning")]
+        matcher.parts.measure()
+        told = (await matcher.http.get("/metrics")).text
+        assert "\nsubnet_matcher_silent_agents_count 1.0\n" in told
