@@ -99,13 +99,19 @@ def contents(deployment: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
+def started(deployment: Path) -> str:
+    """Which containers of this deployment run."""
+    prefix = Home(deployment).environment()["CONTAINER_PREFIX"]
+    return docker("ps", "--quiet", "--filter", f"name={prefix}-").stdout
+
+
 @pytest.fixture
 def unchanged(deployment: Path) -> Iterator[None]:
     """Whatever is refused, nothing is lost: every file is afterwards what it was, and no container was started."""
     before = contents(deployment)
     yield
     assert contents(deployment) == before
-    assert docker("ps", "--quiet", "--filter", "name=pinai-deploy").stdout == ""
+    assert started(deployment) == ""
 
 
 def test_a_flipped_byte_is_refused_with_the_name_of_the_file(
@@ -220,7 +226,7 @@ def test_everything_wrong_in_keys_and_configuration_is_told_at_once(deployment: 
     assert f"{deployment}/config/matcher.yaml:" in done.stderr
     assert "SN-C004" in done.stderr
     assert key.partition("=")[2] not in done.stderr
-    assert docker("ps", "--quiet", "--filter", "name=pinai-deploy").stdout == ""
+    assert started(deployment) == ""
 
 
 @pytest.mark.usefixtures("unchanged")
