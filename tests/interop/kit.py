@@ -76,6 +76,7 @@ class RealNetwork:
             "validator": self.validators[0],
             "private_key": new_key(),
             "intent_types": (intent_type,),
+            "until_answered": True,
         }
         return SdkConfig(**(fields | changes))
 

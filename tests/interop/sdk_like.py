@@ -51,9 +51,7 @@ class PythonSdkAgent(SdkAgent):
             self._loops.append(self._once("StreamIntents", self._read_intents))
         if self.config.registry is not None:
             self._loops.append(asyncio.create_task(self._heartbeats()))
-        if (
-            self.config.bids
-        ):  # whoever submits an intent now can be sure that this agent hears of it as a new one
+        if self.config.bids and self.config.until_answered:
             await self.seen.until(lambda seen: seen.answered)
 
     async def stop(self) -> None:

@@ -55,6 +55,8 @@ class SdkConfig:
     startup_report: bool = False
     """Send the dummy report of the public agents before starting; an RPC error then fails the start."""
     bids: bool = True
+    until_answered: bool = False
+    """Have a start wait for the matcher: an intent that is submitted then is heard of as a new one. No SDK waits."""
 
 
 @dataclass(slots=True)
