@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
-from pinai_subnet.cli.ports import PER_VALIDATOR, SINGLE, PortPlan
+from pinai_subnet.cli.ports import PortPlan
 
 _FIRST, _EACH, _WORKERS = 10_000, 1_250, 8
 
@@ -40,11 +40,6 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 def free_plan(validators: int) -> PortPlan:
     """Return a plan of a network on such ports."""
-    per_validator = [
-        f"VALIDATOR_{number}_{kind}"
-        for number in range(1, validators + 1)
-        for kind in PER_VALIDATOR
-    ]
-    names = [*SINGLE, *per_validator]
+    names = PortPlan.documented(validators).endpoints
     ports = free_ports(len(names))
     return PortPlan({name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)})
