@@ -18,6 +18,9 @@ T = TypeVar("T")
 KEPT_CLOSED = 10_000
 """How many finished tasks are remembered, so that a task sent again is not done again."""
 
+DATABASE = "agent.sqlite"
+"""Its file in the data directory."""
+
 MIGRATIONS: Sequence[str] = (
     """
     CREATE TABLE tasks (

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from pinai_subnet.adapters.signer.local import LocalSigner
 from pinai_subnet.agent.client import Agent
-from pinai_subnet.agent.journal import MIGRATIONS, SqliteJournal
+from pinai_subnet.agent.journal import DATABASE, MIGRATIONS, SqliteJournal
 from pinai_subnet.agent.options import AgentOptions
 from pinai_subnet.agent.pricing import FixedPrices
 from pinai_subnet.agent.settings import FILE_NAME, AgentSettings
@@ -91,9 +91,7 @@ async def start(process: Process, configuration: Configuration) -> None:
         directory.close()
 
     process.on_close(release)
-    database = await open_database(
-        process, directory.file("agent.sqlite"), MIGRATIONS, identity=identity
-    )
+    database = await open_database(process, directory.file(DATABASE), MIGRATIONS, identity=identity)
     scratch = _empty_folder(directory.file("scratch"))
     handlers, prices = _tasks(process, settings, configuration.commands, scratch)
     agent = Agent(

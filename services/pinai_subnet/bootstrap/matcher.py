@@ -30,7 +30,7 @@ from pinai_subnet.matcher.settings import (
     load_policy,
     matching_rules,
 )
-from pinai_subnet.matcher.store import MIGRATIONS
+from pinai_subnet.matcher.store import DATABASE, MIGRATIONS
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.grpc_server import GrpcServer
 from pinai_subnet.runtime.health import OK, Finding
@@ -208,9 +208,7 @@ async def _given(process: Process, configuration: Configuration) -> Given:
         directory.close()
 
     process.on_close(release)
-    database = await open_database(
-        process, directory.file("matcher.sqlite"), MIGRATIONS, identity=identity
-    )
+    database = await open_database(process, directory.file(DATABASE), MIGRATIONS, identity=identity)
     root_layer = GrpcRootLayer(
         network.endpoints.rootlayer_grpc,
         signer=signer,

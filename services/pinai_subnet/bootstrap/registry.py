@@ -16,7 +16,7 @@ from pinai_subnet.registry.metrics import RegistryMetrics
 from pinai_subnet.registry.roster import Kind, Roster
 from pinai_subnet.registry.service import Registry
 from pinai_subnet.registry.settings import FILE_NAME, RegistrySettings
-from pinai_subnet.registry.store import MIGRATIONS, SqliteStore
+from pinai_subnet.registry.store import DATABASE, MIGRATIONS, SqliteStore
 from pinai_subnet.runtime.clock import Clock
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.grpc_server import GrpcServer
@@ -122,9 +122,7 @@ async def _registry(
         directory.close()
 
     process.on_close(release)
-    database = await open_database(
-        process, directory.file("registry.sqlite"), MIGRATIONS, identity=identity
-    )
+    database = await open_database(process, directory.file(DATABASE), MIGRATIONS, identity=identity)
     store = SqliteStore(database)
     return Registry(
         roster=Roster(

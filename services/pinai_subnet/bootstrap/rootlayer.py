@@ -26,7 +26,7 @@ from pinai_subnet.rootlayer.loops import ExpireIntents
 from pinai_subnet.rootlayer.metrics import RootLayerMetrics
 from pinai_subnet.rootlayer.service import RootLayerService
 from pinai_subnet.rootlayer.settings import FILE_NAME, RootLayerSettings
-from pinai_subnet.rootlayer.store.schema import MIGRATIONS
+from pinai_subnet.rootlayer.store.schema import DATABASE, MIGRATIONS
 from pinai_subnet.rootlayer.subscriptions import Hub
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
 from pinai_subnet.runtime.grpc_server import GrpcServer
@@ -177,9 +177,7 @@ async def _database(
         directory.close()
 
     process.on_close(release)
-    return await open_database(
-        process, directory.file("rootlayer.sqlite"), MIGRATIONS, identity=identity
-    )
+    return await open_database(process, directory.file(DATABASE), MIGRATIONS, identity=identity)
 
 
 def _services(

@@ -34,7 +34,7 @@ from pinai_subnet.validator.api_hosts import add_host_routes
 from pinai_subnet.validator.api_http import add_routes
 from pinai_subnet.validator.api_membership import add_membership_routes
 from pinai_subnet.validator.api_shadow import add_shadow_routes
-from pinai_subnet.validator.archive import MIGRATIONS
+from pinai_subnet.validator.archive import DATABASE, MIGRATIONS
 from pinai_subnet.validator.internal_api import LedgerServicer
 from pinai_subnet.validator.loops.disk import GuardDisk
 from pinai_subnet.validator.loops.observe import HealthChecks
@@ -152,7 +152,7 @@ async def _service(
     process.on_close(close_record)
     database = await open_database(
         process,
-        directory.file("archive.sqlite"),
+        directory.file(DATABASE),
         MIGRATIONS,
         identity=identity,
         synchronous="NORMAL",

@@ -8,7 +8,8 @@ from pinai_subnet.runtime.stop import Stop
 _FIXES = {
     "SN-K010": "stop one of the two; if that one is lost for good, start this one once with --takeover",
     "SN-K011": "do not start this copy again; to give the identity back, start it with --takeover",
-    "SN-R019": "start it once with --rejoin-empty: it fetches everything from the others before it votes or signs",
+    "SN-R019": "start it once with --rejoin-empty (in containers: ./scripts/deploy.sh rejoin VALIDATOR): it fetches "
+    "everything from the others before it votes or signs",
 }
 
 

@@ -10,7 +10,7 @@ import typer
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.ports.errors import DependencyError
 from pinai_subnet.protocol.errors import SubnetError
-from pinai_subnet.runtime.data_dir import DATA_FORMAT
+from pinai_subnet.runtime.data_dir import DATA_FORMAT, OLDEST_DATA_FORMAT
 from pinai_subnet.runtime.errors import StartupError
 from pinai_subnet.wire.catalogue import CATALOGUE
 
@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "explain.explain",
     "replay": "replay.replay_recording",
     "recover": "recover.recover",
+    "migrate": "migrate.migrate",
     "agents": "members.agents",
     "validators": "members.validators",
 }
@@ -99,9 +100,14 @@ def _options(
 def version(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print version and commit; as JSON with the format of the data directories too."""
+    """Print version and commit; as JSON with the format of the data directories, and the oldest that is converted."""
     text = _version_line()
-    Screen(as_json=as_json).result({"version": text, "data_format": DATA_FORMAT}, text)
+    facts = {
+        "version": text,
+        "data_format": DATA_FORMAT,
+        "oldest_data_format": OLDEST_DATA_FORMAT,
+    }
+    Screen(as_json=as_json).result(facts, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

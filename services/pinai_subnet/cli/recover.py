@@ -14,7 +14,7 @@ import typer
 from pinai_subnet.bootstrap.version import VERSION
 from pinai_subnet.cli.local_network import LocalNetwork
 from pinai_subnet.cli.quorum_check import Answer, ask_all, refuse_live_quorum
-from pinai_subnet.cli.restoring import LOG, highest_epoch, restore, targets
+from pinai_subnet.cli.restoring import LOG, Target, highest_epoch, restore, targets
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.consensus.generation import cluster_of
@@ -42,14 +42,19 @@ def recover(
     apply: Annotated[
         bool, typer.Option("--apply", help="do it, instead of only saying what")
     ] = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="the directories are those of containers")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on after a lost quorum from the newest ledger in this home; refused while a quorum can be reached."""
     session = open_session(home)
     answers = ask_all(session)
     refuse_live_quorum(answers, what="recover")
-    _refuse_running(session)
-    survivors = survey(session)
+    wanted = targets(session, containers=containers)
+    if not containers:
+        _refuse_running(session, wanted)
+    survivors = survey(session, wanted)
     best = _best(survivors)
     if best.found is None:
         raise Refused(
@@ -58,7 +63,7 @@ def recover(
     ledger = replayed(
         best.found.state, best.found.commands, session.network.genesis, LedgerLimits()
     )
-    floor = highest_epoch(session, ledger, targets(session))
+    floor = highest_epoch(session, ledger, wanted)
     lost = _lost(session, survivors, answers)
     facts = {
         "from": best.validator_id,
@@ -77,7 +82,7 @@ def recover(
     done = restore(
         session,
         ledger,
-        wanted=targets(session),
+        wanted=wanted,
         term=best.found.last_term,
         epoch_floor=floor,
     )
@@ -92,10 +97,10 @@ def recover(
     )
 
 
-def survey(session: Session) -> Sequence[Survivor]:
-    """Return what every data directory of this home holds; changes none of them."""
+def survey(session: Session, wanted: Sequence[Target]) -> Sequence[Survivor]:
+    """Return what each of these data directories holds; changes none of them."""
     found = []
-    for target in targets(session):
+    for target in wanted:
         name = target.identity.id
         try:
             cluster = cluster_of(
@@ -118,8 +123,8 @@ def _best(survivors: Sequence[Survivor]) -> Survivor:
     return max(survivors, key=order)
 
 
-def _refuse_running(session: Session) -> None:
-    local = {target.identity.id for target in targets(session)}
+def _refuse_running(session: Session, wanted: Sequence[Target]) -> None:
+    local = {target.identity.id for target in wanted}
     running = LocalNetwork(home=session.home, say=lambda _: None).running()
     alive = sorted(local & running.keys())
     if alive:

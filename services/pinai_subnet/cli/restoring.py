@@ -19,13 +19,12 @@ from pinai_subnet.ports.replication import Peer
 from pinai_subnet.protocol.ids import Address
 from pinai_subnet.protocol.network import ValidatorIdentity
 from pinai_subnet.runtime.data_dir import DataDirectory, Identity
-from pinai_subnet.validator.archive import copy_archive
+from pinai_subnet.validator.archive import DATABASE, copy_archive
 from pinai_subnet.validator.ledger import Ledger
 from pinai_subnet.validator.reopening import open_intents, state_above
 
 LOG = "log"
 RECORD = "signing-record.log"
-ARCHIVE = "archive.sqlite"
 _PAGE = 100
 
 
@@ -126,7 +125,7 @@ def restore(
     with ExitStack() as locks:
         for target in wanted:
             if target.path.exists():
-                locks.enter_context(_opened(session, target))
+                locks.enter_context(opened(session, target))
         session.home.data.mkdir(mode=0o700, exist_ok=True)
         aside.mkdir(mode=0o700)
         for target in wanted:
@@ -134,7 +133,7 @@ def restore(
             if target.path.exists():
                 target.path.rename(former)
             target.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _opened(session, target) as directory:
+            with opened(session, target) as directory:
                 write_cluster(directory.path, cluster)
                 if _carry_over(former, directory):
                     archives.append(str(target.identity.id))
@@ -185,11 +184,12 @@ def _carry_over(former: Path, directory: DataDirectory) -> bool:
     """Copy what a validator's former directory holds besides the log; return whether an archive was among it."""
     if (former / RECORD).exists():
         shutil.copyfile(former / RECORD, directory.file(RECORD))
-    archive = former / ARCHIVE
-    return archive.exists() and copy_archive(archive, directory.file(ARCHIVE))
+    archive = former / DATABASE
+    return archive.exists() and copy_archive(archive, directory.file(DATABASE))
 
 
-def _opened(session: Session, target: Target) -> DataDirectory:
+def opened(session: Session, target: Target) -> DataDirectory:
+    """Open a validator's data directory, which locks it; raise `StartupError` as the validator would."""
     identity = Identity(
         subnet_id=session.network.parameters.subnet_id,
         role="validator",

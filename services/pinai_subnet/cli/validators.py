@@ -11,6 +11,7 @@ import typer
 
 from pinai_subnet.cli.hosts import announce, invite, join, peers, refresh
 from pinai_subnet.cli.newcomers import approver_here, give_approval, proposed_of, wanted_change
+from pinai_subnet.cli.rejoining import rejoin_empty
 from pinai_subnet.cli.screen import Screen
 from pinai_subnet.cli.session import HOME, HomeOption, JsonOption, Session, open_session
 from pinai_subnet.cli.set_change import (
@@ -40,6 +41,9 @@ KeyFile = Annotated[
     Path | None, typer.Option("--key-file", help="use this key (mode 600) instead of a new one")
 ]
 Endpoint = Annotated[str | None, typer.Option(help="host:port", show_default=False)]
+
+
+app.command("rejoin-empty")(rejoin_empty)
 
 
 @app.command("list")

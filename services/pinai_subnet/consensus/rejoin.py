@@ -32,10 +32,6 @@ def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
     damaged = directory / "DAMAGED"
     if not damaged.exists() and not segment_serials(directory):
         raise Refused("SN-R018", f"{directory} holds no log; just start the validator")
-    aside = directory / "quarantine"
-    aside.mkdir(exist_ok=True)
-    target = aside / f"before-rejoin-{sum(1 for _ in aside.iterdir())}"
-    target.mkdir()
     meta_file = MetaFile(directory / "meta", fsync=True)
     try:
         meta = meta_file.load(cluster=cluster, node=node)
@@ -44,13 +40,34 @@ def prepare_rejoin(directory: Path, *, cluster: str, node: str) -> Path:
             raise
         meta = None
     (directory / _MARK).write_text(_KEPT if meta else _LOST)
-    for path in sorted(directory.iterdir()):
-        if path.is_file() and path.name not in {"lock", FENCE, _MARK, damaged.name}:
-            path.rename(target / path.name)
+    target = _put_aside(directory, but=damaged.name)
     if meta is not None:
         meta_file.store(msgspec.structs.replace(meta, durable_serial=0, durable_offset=0))
     damaged.unlink(missing_ok=True)
     sync_directory(directory)
+    return target
+
+
+def start_over(directory: Path) -> Path:
+    """Put a member's whole log aside, intact or not: it begins as one that has forgotten everything, votes too.
+
+    Returns where the files are now; nothing is deleted. For a member that does not run.
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    begin_empty(directory, forgotten=True)
+    target = _put_aside(directory)
+    sync_directory(directory)
+    return target
+
+
+def _put_aside(directory: Path, *, but: str = "") -> Path:
+    aside = directory / "quarantine"
+    aside.mkdir(exist_ok=True)
+    target = aside / f"before-rejoin-{sum(1 for _ in aside.iterdir())}"
+    target.mkdir()
+    for path in sorted(directory.iterdir()):
+        if path.is_file() and path.name not in {"lock", FENCE, _MARK, but}:
+            path.rename(target / path.name)
     return target
 
 

@@ -18,6 +18,9 @@ from pinai_subnet.protocol.bids import Bid
 from pinai_subnet.protocol.ids import AgentId
 from pinai_subnet.protocol.intents import Intent, IntentStatus
 
+DATABASE = "matcher.sqlite"
+"""Its file in the data directory."""
+
 MIGRATIONS = (
     """
 CREATE TABLE intents (

@@ -9,6 +9,9 @@ from pinai_subnet.registry.roster import Entry, Kind, Status
 from pinai_subnet.registry.service import Changes, Store
 from pinai_subnet.runtime.sqlite import SqliteDatabase
 
+DATABASE = "registry.sqlite"
+"""Its file in the data directory."""
+
 MIGRATIONS: Sequence[str] = (
     """
     CREATE TABLE members (

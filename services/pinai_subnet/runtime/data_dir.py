@@ -11,10 +11,14 @@ from typing import Self
 from pinai_subnet.runtime.errors import StartupError, cannot_start
 
 _LOCK = "process.lock"
-_STAMP = "identity.json"
+STAMP = "identity.json"
+"""Says whose a directory is, and its format."""
 DATA_FORMAT = 1
-"""Of the directory as a whole; the files in it have formats of their own. Directories without it are format 1."""
-_IGNORED = frozenset({_LOCK, _STAMP, _STAMP + ".partial", "lost+found"})
+"""Of all data directories: raised with every change of what the files in them hold, a new migration for example."""
+OLDEST_DATA_FORMAT = 1
+"""The oldest one that this version converts; nothing is converted unless an operator says so."""
+_UNSTAMPED = 1
+_IGNORED = frozenset({_LOCK, STAMP, STAMP + ".partial", "lost+found"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +50,20 @@ class DiskSpace:
 class DataDirectory:
     """An open data directory; the lock is held until `close` or until the process ends, however it ends."""
 
-    def __init__(self, path: Path, identity: Identity, lock: int) -> None:
-        """Made by `open`."""
+    def __init__(self, path: Path, identity: Identity, lock: int, data_format: int) -> None:
+        """Made by `open` and `open_former`."""
         self._path = path
         self._identity = identity
         self._lock = lock
+        self._format = data_format
 
     @classmethod
     def open(cls, path: Path, *, identity: Identity) -> Self:
-        """Open or create the directory; raise `StartupError` SN-H003 (not ours to write), SN-H010 (in use), SN-H004."""
+        """Open or create the directory.
+
+        Raises `StartupError` SN-H003 (not ours to write), SN-H010 (in use), SN-H004 (another's), SN-H005 (of a newer
+        version), SN-H086 (of an older one, not converted yet).
+        """
         _prepare(path)
         lock = _acquire(path)
         try:
@@ -62,7 +71,22 @@ class DataDirectory:
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, identity, lock)
+        return cls(path, identity, lock, DATA_FORMAT)
+
+    @classmethod
+    def open_former(cls, path: Path) -> Self:
+        """Open a directory that exists, whoever's it is and in any format that this version converts.
+
+        Raises `StartupError` as `open` does; SN-H005 too for a format that is older than that.
+        """
+        _prepare(path)
+        lock = _acquire(path)
+        try:
+            identity, written = _former(path)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, identity, lock, written)
 
     @property
     def path(self) -> Path:
@@ -73,6 +97,16 @@ class DataDirectory:
     def identity(self) -> Identity:
         """Return whose data it is."""
         return self._identity
+
+    @property
+    def data_format(self) -> int:
+        """Return the format that everything in it has."""
+        return self._format
+
+    def converted(self) -> None:
+        """Note that everything in it has `DATA_FORMAT` now."""
+        _put_stamp(self._path, self._identity)
+        self._format = DATA_FORMAT
 
     def file(self, name: str) -> Path:
         """Return the path of a file in the directory."""
@@ -152,27 +186,21 @@ def _acquire(path: Path) -> int:
 
 
 def _check_identity(path: Path, identity: Identity) -> None:
-    stamp = path / _STAMP
-    try:
-        found = dict(json.loads(stamp.read_text("utf-8")))
-    except FileNotFoundError:
+    found = _read_stamp(path)
+    if found is None:
         _write_stamp(path, identity)
         return
-    except (OSError, TypeError, ValueError) as exc:
+    written = _format_of(found)
+    if OLDEST_DATA_FORMAT <= written < DATA_FORMAT:
         raise cannot_start(
-            "SN-H006",
-            f"{stamp} cannot be read: {exc}",
-            where=str(stamp),
-            fix="restore the directory from a backup",
-        ) from exc
-    written = found.get("format", DATA_FORMAT)
-    if written != DATA_FORMAT:
-        raise cannot_start(
-            "SN-H005",
-            f"{path} has data format {written}; this version reads format {DATA_FORMAT}",
-            where=str(stamp),
-            fix="run the version that wrote it, or restore a backup taken before the upgrade",
+            "SN-H086",
+            f"{path} has data format {written} and was not converted; this version reads format {DATA_FORMAT}",
+            where=str(path / STAMP),
+            fix="in containers: ./scripts/deploy.sh upgrade IMAGE --stop; otherwise stop everything, keep a copy of "
+            "the data directories, then: subnetctl migrate",
         )
+    if written != DATA_FORMAT:
+        raise _unknown_format(path, written)
     differing = [
         f"{name} {found.get(name)}, this process is configured for {value}"
         for name, value in asdict(identity).items()
@@ -182,29 +210,83 @@ def _check_identity(path: Path, identity: Identity) -> None:
         raise cannot_start(
             "SN-H004",
             f"{path} holds the data of another node or network: {'; '.join(differing)}",
-            where=str(stamp),
+            where=str(path / STAMP),
             fix="configure this process's own data directory; move this one away if it is no longer needed",
         )
 
 
+def _read_stamp(path: Path) -> dict[str, object] | None:
+    """Return what the stamp says, None where there is none; raise `StartupError` SN-H006 for a damaged one."""
+    stamp = path / STAMP
+    try:
+        return dict(json.loads(stamp.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError) as exc:
+        raise cannot_start(
+            "SN-H006",
+            f"{stamp} cannot be read: {exc}",
+            where=str(stamp),
+            fix="restore the directory from a backup",
+        ) from exc
+
+
+def _former(path: Path) -> tuple[Identity, int]:
+    """Return whose a directory is, and its format, which this version can convert or has itself."""
+    found = _read_stamp(path)
+    if found is None:
+        raise _not_usable(path, f"it has no {STAMP}")
+    written = _format_of(found)
+    if not OLDEST_DATA_FORMAT <= written <= DATA_FORMAT:
+        raise _unknown_format(path, written)
+    subnet_id, role, node_id = (str(found.get(name)) for name in ("subnet_id", "role", "node_id"))
+    return Identity(subnet_id=subnet_id, role=role, node_id=node_id), written
+
+
+def _format_of(stamp: dict[str, object]) -> int:
+    """Return the format that a stamp names; -1, which no version reads, for what is no number."""
+    written = stamp.get("format", _UNSTAMPED)
+    return written if isinstance(written, int) else -1
+
+
+def _unknown_format(path: Path, written: int) -> StartupError:
+    known = f"format {DATA_FORMAT}"
+    if written < DATA_FORMAT and OLDEST_DATA_FORMAT < DATA_FORMAT:
+        known = f"formats {OLDEST_DATA_FORMAT} to {DATA_FORMAT}"
+    return cannot_start(
+        "SN-H005",
+        f"{path} has data format {written}; this version reads {known}",
+        where=str(path / STAMP),
+        fix="run the version that wrote it, or restore a backup taken before the upgrade",
+    )
+
+
 def _write_stamp(path: Path, identity: Identity) -> None:
-    """Stamp an empty directory; the stamp appears whole or not at all."""
+    """Stamp an empty directory."""
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in _IGNORED)
     if others:
         raise cannot_start(
             "SN-H004",
-            f"{path} is not empty and has no {_STAMP}: it holds {', '.join(others[:5])}",
+            f"{path} is not empty and has no {STAMP}: it holds {', '.join(others[:5])}",
             where=str(path),
             fix="configure an empty directory for this process",
         )
-    partial = path / (_STAMP + ".partial")
+    _put_stamp(path, identity)
+
+
+def _put_stamp(path: Path, identity: Identity) -> None:
+    """Write the stamp, of the owner of the directory; it appears whole or not at all."""
+    partial = path / (STAMP + ".partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({"format": DATA_FORMAT, **asdict(identity)}, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path / _STAMP)
+        owner = path.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.chown(partial, owner.st_uid, owner.st_gid)
+        partial.replace(path / STAMP)
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)

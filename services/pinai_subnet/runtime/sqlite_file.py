@@ -45,6 +45,29 @@ def open_writer(
     return connection
 
 
+def examine_database(path: Path, migrations: Sequence[str], identity: str) -> None:
+    """Raise `StartupError` SN-H004 to SN-H008 where a file that nobody uses could not be converted; change nothing."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            _check(connection, path, len(migrations), identity)
+        finally:
+            connection.close()
+    except sqlite3.Error as exc:
+        raise _failed(path, exc) from exc
+
+
+def convert_database(path: Path, migrations: Sequence[str], identity: str) -> None:
+    """Apply the migrations that a file lacks and close it; raise `StartupError` SN-H004 to SN-H008."""
+    connection = open_writer(path, migrations, identity, "FULL")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as exc:
+        raise _failed(path, exc) from exc
+    finally:
+        connection.close()
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """Return a connection on which every write fails."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)

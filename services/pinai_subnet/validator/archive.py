@@ -21,6 +21,9 @@ from pinai_subnet.validator.documents import Document
 
 T = TypeVar("T")
 
+DATABASE = "archive.sqlite"
+"""Its file in the data directory."""
+
 MIGRATIONS = (
     """
     CREATE TABLE assignments (

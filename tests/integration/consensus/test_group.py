@@ -1,6 +1,7 @@
 """Three members on loopback: agreement, failover, restart, catch-up and honest failure."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.integration.consensus.cluster import (
 )
 
 from pinai_subnet.consensus.node import ReplicatedLog
-from pinai_subnet.consensus.rejoin import prepare_rejoin, rejoining
+from pinai_subnet.consensus.rejoin import forgot_votes, prepare_rejoin, rejoining, start_over
 from pinai_subnet.ports.errors import Damaged, Refused, Unreachable
 from pinai_subnet.protocol.errors import Exhausted
 
@@ -354,6 +355,33 @@ async def test_damaged_member_rejoins_without_a_vote_and_fetches_everything(
     await eventually(lambda: not rejoining(directory))
     await group.nodes[0].barrier(timeout_seconds=10)
     assert group.machines[0].values.keys() == {f"k{n}" for n in range(200)}
+    await group.stop()
+
+
+async def test_member_starts_over_from_an_intact_old_copy(tmp_path: Path) -> None:
+    """The copy has forgotten what was acknowledged since: nothing in it counts, and it votes when it has everything."""
+    group = Cluster(tmp_path)
+    await group.start()
+    await write(group.nodes[0], 0, 20)
+    await group.stop()
+    directory = tmp_path / "v0"
+    shutil.copytree(directory, tmp_path / "copy")
+    await group.start()
+    await write(group.nodes[1], 20, 60)
+    await group.stop()
+    shutil.rmtree(directory)
+    (tmp_path / "copy").rename(directory)
+    aside = start_over(directory)
+    assert any(aside.iterdir())
+    assert rejoining(directory)
+    assert forgot_votes(directory)
+    await group.start(0, 1)
+    await asyncio.sleep(1.0)
+    assert all(node.status().role != "leader" for node in group.nodes.values())
+    await group.start(2)
+    await eventually(lambda: not rejoining(directory))
+    await group.nodes[0].barrier(timeout_seconds=15)
+    assert group.machines[0].values.keys() == {f"k{n}" for n in range(60)}
     await group.stop()
 
 

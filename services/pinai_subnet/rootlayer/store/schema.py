@@ -1,5 +1,8 @@
 """The tables, as migrations: the list is only ever appended to."""
 
+DATABASE = "rootlayer.sqlite"
+"""Its file in the data directory."""
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE intents (

@@ -29,8 +29,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code="SN-H005",
-        title="Data of a newer version",
-        cause="The data was written by a newer version; nothing was changed.",
+        title="Data of a version that this one cannot follow",
+        cause="The data was written by a newer version, or by one so old that this one does not convert it; nothing "
+        "was changed.",
         remedy="Run that version again, or restore a backup taken before the upgrade.",
     ),
     Entry(

@@ -243,6 +243,36 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Run it on another host of the network.",
     ),
     Entry(
+        code="SN-H083",
+        title="the data was not converted",
+        cause="While an upgrade had stopped everything, the new version found a data directory damaged, or could not "
+        "convert it. Nothing of the new version was started; where converting had begun, `data/before-upgrade` has "
+        "all data as it was.",
+        remedy="Correct what is shown above it, then `deploy.sh upgrade --resume`, or back with `--rollback`.",
+    ),
+    Entry(
+        code="SN-H084",
+        title="going back would lose what came after the upgrade",
+        cause="The data was converted, so the former version can only go on from the copies of before the upgrade.",
+        remedy="Stay with the new version; or `deploy.sh upgrade --rollback --i-know`, which keeps the present data "
+        "aside.",
+    ),
+    Entry(
+        code="SN-H085",
+        title="there are no copies of the data to go back to",
+        cause="The data was converted, and `data/before-upgrade` was deleted or no longer fits: `upgrade --finish`, a "
+        "restore, a reset or another key of a validator came after.",
+        remedy="Stay with the new version; for the former one make a deployment of its own and restore a backup there.",
+    ),
+    Entry(
+        code="SN-H086",
+        title="data of an older version that was not converted",
+        cause="This version keeps its data in another format. It converts the older one, but only when it is told to, "
+        "because the older version cannot read it afterwards.",
+        remedy="In containers `deploy.sh upgrade IMAGE --stop`. Otherwise stop everything, copy the data directories, "
+        "then `subnetctl migrate`.",
+    ),
+    Entry(
         code="SN-H064",
         title="the distribution is not whole",
         cause="A file of the distribution is missing, or its content is not what its checksum says.",
@@ -257,8 +287,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-H071",
         title="this version cannot follow the one that runs",
-        cause="It is older, or reads another format of the data directories than the one that they are in.",
-        remedy="Take a newer version; to go back to an older one restore a backup that was taken before the upgrade.",
+        cause="It is older, or its data directories have another format: an older one, one that it does not convert "
+        "to, or one that takes a stop of everything.",
+        remedy="Take a newer version, or add `--stop` where the message says so; to go back to an older one restore a "
+        "backup that was taken before the upgrade.",
     ),
     Entry(
         code="SN-H072",

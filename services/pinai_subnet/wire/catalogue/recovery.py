@@ -33,7 +33,8 @@ ENTRIES: tuple[Entry, ...] = (
         code="SN-R019",
         title="Member without its memory",
         cause="The others know this validator as one that held data, and its data directory is empty.",
-        remedy="Put the data back if it still exists. Otherwise start the validator once with `--rejoin-empty`.",
+        remedy="Put the data back if it still exists. Otherwise start the validator once with `--rejoin-empty`; "
+        "in containers: `deploy.sh rejoin VALIDATOR`.",
     ),
     Entry(
         code="SN-R070",
