@@ -20,7 +20,7 @@ docker info >/dev/null 2>&1 ||
 
 read -r _ version commit < <(bin/subnetctl --version)
 commit=${commit//[()]/}
-data_format=$(bin/subnetctl version --json | sed -nE 's/.*"data_format": ([0-9]+).*/\1/p')
+number_of() { bin/subnetctl version --json | sed -nE "s/.*\"$1\": ([0-9]+).*/\1/p"; }
 epoch=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH=$epoch
 
@@ -38,7 +38,8 @@ build/freeze/venv/bin/python scripts/write-sbom --packages build/base.packages -
 
 docker build --quiet --file deployment/docker/Dockerfile --tag "$name:latest" --tag "$name:$version" \
   --build-arg VERSION="$version" --build-arg COMMIT="$commit" \
-  --build-arg DATA_FORMAT="$data_format" --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" "$context" >/dev/null
+  --build-arg DATA_FORMAT="$(number_of data_format)" --build-arg OLDEST_DATA_FORMAT="$(number_of oldest_data_format)" \
+  --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" "$context" >/dev/null
 # The finished image proves itself: no network, nothing writable, no privileges.
 docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges "$name:latest" \
   subnetctl --version >/dev/null

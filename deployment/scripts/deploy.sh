@@ -18,6 +18,8 @@ usage: deploy.sh [OPTIONS] [VERB]
   remove VALIDATOR      that of another host, which is lost or given up: take it out for good, once others approve
   refresh               take over the validators as they are now; matcher and console are restarted where they changed
   rotate-key VALIDATOR  another key for a validator of this host: agreed on by the network, then taken by its container
+  rejoin VALIDATOR      that of this host whose data is lost or damaged: it fetches everything from the others, and only
+                        then votes and signs
   peers                 who reaches whom, from all sides, and whose firewall is in the way
   check                 find everything that would go wrong, change nothing; measures the host, asks RootLayer and peers
   up                    check, start what does not run, wait, prove with one intent
@@ -26,9 +28,12 @@ usage: deploy.sh [OPTIONS] [VERB]
                         hands leadership over first, and one that cannot be spared is not taken
   upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with ALLOWED_SIGNERS]
                         to another version: followers, matcher, registry, others, the leader last, each ready before
-                        the next; the first that is not goes back and ends it. --plan only shows, --stop takes all at once
-  upgrade --resume | --rollback
+                        the next; the first that is not goes back and ends it. --plan only shows, --stop takes all at once,
+                        with a backup and copies before, and converts the data where the new version keeps it differently
+  upgrade --resume | --rollback [--i-know] | --finish
                         go on with an upgrade that was interrupted or has stopped, or go back to the version before
+                        (--i-know: even though work that came after converted data is lost); --finish: delete the
+                        copies of the data that going back needs
   backup [save | list | verify FILE | drill FILE] [--key-file FILE]
                         a signed backup of the ledger into backups/; check one; prove one in a network of its own
   backup identity --to DIRECTORY
@@ -246,10 +251,13 @@ prepare_data() { # prepare_data new|all: directories that are missing are made, 
   done
   ((${#words[@]})) || return 0
   mkdir -p "$home/data"
+  on_data 'for one; do mkdir -p -m 700 "$one" && chown -R '"$image_uid:$image_uid"' "$one"; done' "${words[@]}"
+}
+
+on_data() { # on_data SCRIPT WORDS…: run it in data/, as one who may read and write all of that and nothing else
   docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add CHOWN \
-    --cap-add DAC_OVERRIDE --security-opt no-new-privileges --volume "$home/data:/data" --workdir /data \
-    --entrypoint sh "$image" -c 'for one; do mkdir -p -m 700 "$one" && chown -R '"$image_uid:$image_uid"' "$one"; done' \
-    sh "${words[@]}"
+    --cap-add DAC_OVERRIDE --cap-add FOWNER --security-opt no-new-privileges --volume "$home/data:/data" --workdir /data \
+    --entrypoint sh "$image" -c "$1" sh "${@:2}"
 }
 
 # --- verbs
@@ -429,6 +437,8 @@ source "$home/scripts/lib/measure.sh"
 source "$home/scripts/lib/upgrade.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/rollback.sh
 source "$home/scripts/lib/rollback.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/convert.sh
+source "$home/scripts/lib/convert.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/data.sh
 source "$home/scripts/lib/data.sh"
 
@@ -454,7 +464,7 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${verb:-up} in
-  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key | remove)
+  init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key | remove | rejoin)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
     ;;
@@ -476,7 +486,7 @@ case ${verb:-up} in
     if [[ -n $dry_run ]]; then say "would give data/ to $image_uid:$image_uid"; else prepare_data all; fi
     ;;
   upgrade) upgrade "${words[@]}" ;;
-  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | remove | ctl)
+  down | restart | status | logs | debug | backup | restore | reset | invite | approve | move | refresh | peers | rotate-key | remove | rejoin | ctl)
     check_engine
     check_image
     check_env

@@ -43,6 +43,7 @@ cat >"$root/manifest.json" <<JSON
   "commit": "$(label org.opencontainers.image.revision)",
   "architecture": "$arch",
   "data_format": "$(label pinai-subnet.data-format)",
+  "oldest_data_format": "$(label pinai-subnet.oldest-data-format)",
   "image": "$image",
   "image_id": "$(docker image inspect --format '{{.Id}}' "$image")"
 }

@@ -3,6 +3,7 @@
 The hosts are Compose projects of their own with networks of their own (`hosts.py`); nothing is shared but the machine.
 """
 
+import shutil
 import subprocess
 import threading
 import time
@@ -31,6 +32,9 @@ SEVERAL_SERVERS = {
     ),
     "./scripts/deploy.sh move 10.0.0.23": (
         "test_a_host_that_moves_is_followed_and_the_network_keeps_working"
+    ),
+    "./scripts/deploy.sh rejoin validator-2": (
+        "test_a_validator_without_its_data_fetches_everything_before_it_votes"
     ),
 }
 """Every command of the README about several servers, and what runs it here, with the addresses of these hosts."""
@@ -153,6 +157,48 @@ def test_one_host_down_and_the_others_go_on(hosts: Hosts) -> None:
     print(f"next intent {time.monotonic() - begun:.1f} s after a host went down")
     said = third.deploy("up")
     assert "NETWORK READY" in said or "validator-3 ready" in said
+
+
+def has_all(host: Host, first: Host) -> bool:
+    """Tell whether a host's validator is ready and holds what the first one's has now."""
+    found = [get(f"http://{one.address}:9095/api/v1/status") for one in (host, first)]
+    return all(found) and found[0]["state"]["index"] >= found[1]["state"]["index"]
+
+
+def test_a_validator_without_its_data_fetches_everything_before_it_votes(hosts: Hosts) -> None:
+    """Its directory is lost; later an old copy of it was put back: `rejoin` for both, never a start by itself."""
+    second = hosts.hosts[1]
+    container = second.container("validator-2")
+    directory = second.root / "data/validator-2/validator-2"
+    copy = second.root / "old-copy"
+    docker("stop", container)
+    subprocess.run(["cp", "-a", directory, copy], check=True)
+    hosts.finalised(hosts.submit(b"while it is away"))
+    shutil.rmtree(directory)
+    begun = time.time()
+    docker("start", container)
+
+    def refused() -> bool:
+        said = docker("logs", "--since", f"{begun:.3f}", container)
+        return "SN-R019" in said.stdout + said.stderr
+
+    until(refused, "it is refused without its data")
+    begun = time.monotonic()
+    said = second.deploy("rejoin", "validator-2")
+    print(f"ready again without its data after {time.monotonic() - begun:.1f} s")
+    assert "validator-2 has everything again" in said
+    assert has_all(second, hosts.first)
+    docker("stop", container)
+    shutil.rmtree(directory)
+    copy.rename(directory)
+    assert "begins without a log" in second.deploy("rejoin", "validator-2")
+    assert has_all(second, hosts.first)
+    # The third one away, so that nothing becomes final without it.
+    third = hosts.hosts[2].container("validator-3")
+    docker("stop", third)
+    hosts.finalised(hosts.submit(b"with its signature"))
+    docker("start", third)
+    until(lambda: has_all(hosts.hosts[2], hosts.first), "the third one is back")
 
 
 def test_every_command_of_the_readme_about_several_servers_is_run_here() -> None:

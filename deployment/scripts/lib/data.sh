@@ -63,6 +63,24 @@ remind_identity() { # once, until the present keys are in a backup
     say "the keys in .env are in no backup yet: ./scripts/deploy.sh backup identity --to DIRECTORY"
 }
 
+# --- a validator without its data
+
+rejoin() { # rejoin VALIDATOR: whose data is lost or unusable; the others have to be a majority without it
+  (($# == 1)) || { usage >&2; exit 2; }
+  refuse_unfinished
+  [[ -z $dry_run ]] || { say "would have $1 begin without a log and fetch everything from the others"; return; }
+  spare "$1"
+  compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
+  rejoin_empty "$1"
+  start_again "$1"
+  say "$1 has everything again and votes"
+}
+
+rejoin_empty() { # rejoin_empty VALIDATOR, which is down
+  tool_on_data -- validator rejoin-empty "$1" --home /deployment | sed "s#/deployment#$home#g" >&2
+  prepare_data all
+}
+
 # --- back to a backup
 
 restore() { # restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key-file FILE]
@@ -90,19 +108,27 @@ restore() { # restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key
   [[ -z $dry_run ]] || return 0
   mapfile -t validators < <(compose config --services | grep '^validator-')
   compose stop matcher "${validators[@]}" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
-  # The data belongs to the containers' user, .env to the operator: whoever restores has to reach both.
+  tool_on_data "${options[@]}" -- "${words[@]}" | sed "s#/deployment#$home#g; s#^on every further host: subnetctl backup#on every further host: deploy.sh#"
+  own_again
+  close_way_back
+  up
+}
+
+tool_on_data() { # tool_on_data [OPTION…] -- WORDS…: the data belongs to the containers' user, .env to the operator
+  local options=()
+  while [[ $1 != -- ]]; do options+=("$1"); shift; done
+  shift
   docker run --rm --log-driver none --read-only --tmpfs /tmp --user 0:0 --cap-drop ALL --cap-add DAC_OVERRIDE \
     --cap-add FOWNER --security-opt no-new-privileges --network "$(reach)" --volume "$home:/deployment" "${options[@]}" \
-    --entrypoint /app/bin/subnetctl "$image" "${words[@]}" | sed "s#/deployment#$home#g; s#^on every further host: subnetctl backup#on every further host: deploy.sh#"
-  own_again
-  up
+    --entrypoint /app/bin/subnetctl "$image" "$@"
 }
 
 own_again() { # what the restore made: data to the containers' user, configuration to the owner of this directory
   prepare_data all
   docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add CHOWN \
     --cap-add DAC_OVERRIDE --security-opt no-new-privileges --volume "$home:/deployment" --workdir /deployment \
-    --entrypoint sh "$image" -c 'chown -R "$1" config; for one in data/before-restore-*; do chown -R "$2" "$one"; done' \
+    --entrypoint sh "$image" -c 'chown -R "$1" config; [ ! -e backups ] || chown -R "$1" backups
+      for one in data/before-restore-*; do chown -R "$2" "$one"; done' \
     sh "$(stat -c %u:%g "$home")" "$image_uid:$image_uid"
 }
 
@@ -145,8 +171,7 @@ reset() { # reset [--yes] [--down] [--i-know]: every service's data, never keys 
   fi
   [[ -z $up_now ]] || down
   # shellcheck disable=SC2046 # names of services are words without spaces
-  docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add DAC_OVERRIDE \
-    --security-opt no-new-privileges --volume "$home/data:/data" --workdir /data --entrypoint sh "$image" \
-    -c 'for one; do rm -rf "./$one"; done' sh $(data_services)
+  on_data 'for one; do rm -rf "./$one"; done' $(data_services)
+  close_way_back
   say "deleted: $(data_services | xargs); .env, config/ and backups/ stay; ./scripts/deploy.sh begins with no history"
 }

@@ -31,6 +31,7 @@ rotate_key() { # rotate_key VALIDATOR: agreed on first, then the container takes
   for service in "${others[@]}"; do start_again "$service"; done
   mount_mode=rw tool --network none -- compose finish-key "$1" --home /deployment
   rm -f "$rotating"
+  close_way_back
   prove
   say "$1 signs with its new key"
   remind_identity

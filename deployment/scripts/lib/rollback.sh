@@ -47,7 +47,7 @@ upgrade_files_back() {
   done < <(cat "$upgrade_dir/placed" 2>/dev/null)
 }
 
-upgrade_rollback() {
+upgrade_rollback() { # upgrade_rollback CERTAIN
   local service order=() taken=() unready=()
   case $(noted state || true) in
     running | failed | rolling-back | done) ;;
@@ -56,6 +56,7 @@ upgrade_rollback() {
       refuse_if_problems
       ;;
   esac
+  refuse_back "$1"
   [[ -z $dry_run ]] || { say "would go back: $(noted new-version) -> $(noted old-version)"; return; }
   old_image=$(noted old-image) new_image=$(noted new-image)
   note state rolling-back
@@ -66,6 +67,7 @@ upgrade_rollback() {
   fi
   image=$old_image
   if [[ $(noted mode) == stop ]]; then
+    upgrade_data_back
     compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
     wait_all_ready
   else
@@ -79,7 +81,11 @@ upgrade_rollback() {
   upgrade_files_back
   load_environment
   note state rolled-back
-  say "BACK at $(noted old-version); data, keys and configuration are kept"
+  if [[ -n $(noted aside || true) && -n $(noted started || true) ]]; then
+    say "BACK at $(noted old-version), with the data of $(noted stopped-at); keys and configuration are kept"
+  else
+    say "BACK at $(noted old-version); data, keys and configuration are kept"
+  fi
 }
 
 upgrade_back_one() {

@@ -49,14 +49,15 @@ refuse_unfinished_upgrade() {
   esac
 }
 
-upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FILE] | --resume | --rollback
-  local source='' action=begin signers='' mode=rolling
+upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FILE] | --resume | --rollback | --finish
+  local source='' action=begin signers='' mode=rolling certain=''
   while (($#)); do
     case $1 in
       --plan) dry_run=1 ;;
       --apply) ;;
       --stop) mode=stop ;;
-      --resume | --rollback) action=${1#--} ;;
+      --resume | --rollback | --finish) action=${1#--} ;;
+      --i-know) certain=1 ;;
       --verify-with) signers=${2:?--verify-with needs a file}; shift ;;
       --*) usage >&2; exit 2 ;;
       *) source=$1 ;;
@@ -76,7 +77,7 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
     resume)
       case $(noted state || true) in
         running | failed) ;;
-        rolling-back) upgrade_rollback; return ;;
+        rolling-back) upgrade_rollback 1; return ;;
         *)
           problem SN-H070 "there is no upgrade to go on with" "$upgrade_dir/journal" \
             "begin one: ./scripts/deploy.sh upgrade TARBALL"
@@ -88,30 +89,32 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
       resumed=1
       upgrade_go_on
       ;;
-    rollback) upgrade_rollback ;;
+    rollback) upgrade_rollback "$certain" ;;
+    finish) upgrade_finish ;;
   esac
 }
 
 # --- the plan
 
 upgrade_begin() { # upgrade_begin SOURCE SIGNERS MODE
-  local new_image new_version new_commit new_format new_arch new_id old_id name=$image
+  local new_image new_version new_commit new_format new_oldest new_arch new_id old_id name=$image
   # What runs counts: the name may have been taken over by an image that was loaded since.
   old_id=$(compose ps --quiet | sed -n 1p | xargs -r docker inspect --format '{{.Image}}')
   if [[ -n $old_id ]]; then image=$old_id; else old_id=$(docker image inspect --format '{{.Id}}' "$image"); fi
   if [[ -f $1 ]]; then
     unpack "$1" "$2"
     new_version=$(in_manifest version) new_commit=$(in_manifest commit) new_arch=$(in_manifest architecture)
-    new_format=$(in_manifest data_format) new_id=$(in_manifest image_id) new_image=$(in_manifest image)
+    new_format=$(in_manifest data_format) new_oldest=$(in_manifest oldest_data_format) new_id=$(in_manifest image_id) new_image=$(in_manifest image)
   elif docker image inspect "$1" >/dev/null 2>&1; then
     new_image=$1 new_version=$(version_of "$1") new_commit=$(image_label "$1" org.opencontainers.image.revision)
-    new_arch=$(docker image inspect --format '{{.Architecture}}' "$1") new_format=$(format_of "$1")
+    new_arch=$(docker image inspect --format '{{.Architecture}}' "$1")
+    new_format=$(format_of "$1") new_oldest=$(image_label "$1" pinai-subnet.oldest-data-format)
     new_id=$(docker image inspect --format '{{.Id}}' "$1")
   else
     problem SN-H063 "$1 is neither a file nor an image that is here" "$1" "name a distribution (.tar.gz) or an image"
     refuse_if_problems
   fi
-  upgrade_allowed "$new_version" "$new_format" "$new_arch"
+  upgrade_allowed "$new_version" "$new_format" "$new_oldest" "$new_arch" "$3" "$1"
   if [[ $new_id == "$old_id" ]]; then
     say "$new_version ($new_commit) runs already; nothing to do"
     return
@@ -120,11 +123,14 @@ upgrade_begin() { # upgrade_begin SOURCE SIGNERS MODE
   [[ -z $dry_run ]] || return 0
   rm -rf "$upgrade_dir"
   mkdir -m 700 "$upgrade_dir"
+  if has_copies; then delete_copies; fi # for the way back from the upgrade before, which ends here
   chown --reference="$home" "$upgrade_dir"
   [[ -z $next_dir ]] || mv "$next_dir" "$upgrade_dir/new"
   note old-image "$(pinned_name "$name" "$(version_of "$image")" "$old_id")"
   note old-id "$old_id"
   note old-version "$(version_of "$image")"
+  note old-format "$(format_of "$image")"
+  note new-format "$new_format"
   note new-image "$(pinned_name "$new_image" "$new_version" "$new_id")"
   note new-id "$new_id"
   note new-version "$new_version"
@@ -150,15 +156,22 @@ unpack() { # unpack TARBALL SIGNERS: checked by the install.sh that is here, not
 
 in_manifest() { sed -nE "s/^ *\"$1\": \"(.*)\",?$/\1/p" "$next_dir/manifest.json"; }
 
-upgrade_allowed() { # upgrade_allowed VERSION FORMAT ARCHITECTURE
+upgrade_allowed() { # upgrade_allowed VERSION FORMAT OLDEST-FORMAT ARCHITECTURE MODE SOURCE
   local version format arch
   version=$(version_of "$image") format=$(format_of "$image")
   arch=$(docker version --format '{{.Server.Arch}}')
-  [[ $3 == "$arch" ]] ||
-    problem SN-H063 "the new version is for $3, this engine runs $arch" "manifest.json" "take the distribution for $arch"
-  [[ $2 == "$format" ]] ||
+  [[ $4 == "$arch" ]] ||
+    problem SN-H063 "the new version is for $4, this engine runs $arch" "manifest.json" "take the distribution for $arch"
+  if [[ ! $2 =~ ^[0-9]+$ ]] || (($2 < format)); then
     problem SN-H071 "$1 reads data format ${2:-unknown}, the data here is in format $format" "$home/data" \
       "take a version that reads format $format; nothing was changed"
+  elif (($2 > format && ${3:-$2} > format)); then
+    problem SN-H071 "$1 converts data from format ${3:-$2} on, the data here is in format $format" "$home/data" \
+      "upgrade first to a version that keeps its data in format ${3:-$2}; nothing was changed"
+  elif (($2 > format)) && [[ $5 != stop ]]; then
+    problem SN-H071 "$1 keeps its data in format $2, and the data here, in format $format, is converted while everything is stopped" \
+      "$home/data" "./scripts/deploy.sh upgrade $6 --stop; first with --plan, which only shows"
+  fi
   ! older "$1" "$version" ||
     problem SN-H071 "$1 is older than $version, which runs" "$home" \
       "take $version or newer; to go back right after an upgrade: ./scripts/deploy.sh upgrade --rollback"
@@ -166,12 +179,17 @@ upgrade_allowed() { # upgrade_allowed VERSION FORMAT ARCHITECTURE
 }
 
 upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
-  local order leader matching='' added='' file new=() beside=()
+  local order leader matching='' between='' added='' file new=() beside=()
   order=$(service_order)
   # shellcheck disable=SC2086
   leader=$(tool --network "$(reach)" -- compose order --home /deployment --leader $order)
   say "$(version_of "$image") ($(image_label "$image" org.opencontainers.image.revision)) -> $1 ($2)"
-  say "data format $(format_of "$image") -> $3: kept as it is"
+  if [[ $(format_of "$image") == "$3" ]]; then
+    say "data format $3 -> $3: kept as it is"
+  else
+    say "data format $(format_of "$image") -> $3: converted while everything is stopped"
+    require_room
+  fi
   if [[ -n $next_dir ]]; then
     added=$(tool --network none --volume "$next_dir:/next:ro" -- compose merge-env --dry-run --home /deployment \
       --example /next/.env.example)
@@ -184,7 +202,8 @@ upgrade_plan() { # upgrade_plan VERSION COMMIT FORMAT MODE
   say ".env: $(wc -w <<<"$added") new${added:+ ($(xargs <<<"$added"))}, yours are kept"
   say "config: ${#new[@]} new${new[*]:+ (${new[*]})}, ${#beside[@]} put beside yours${beside[*]:+ (${beside[*]})}"
   if [[ $4 == stop ]]; then
-    say "all at once: stop, backup, start; unavailable until all are ready again"
+    [[ $(format_of "$image") == "$3" ]] || between=' copies, conversion,'
+    say "all at once: backup, stop,$between start; unavailable until all are ready again"
   else
     say "order: $(xargs <<<"$order")"
     [[ -z $leader ]] || say "$leader leads and comes last, after it has handed leadership over"
@@ -209,14 +228,21 @@ upgrade_go_on() {
   image=$old_image
   step load upgrade_load
   if [[ $(noted mode) == stop ]]; then
+    step files upgrade_files # which may find that there is no use in stopping anything
+    load_environment
     step quiet upgrade_quiet
-  fi
-  step backup upgrade_backup
-  step files upgrade_files
-  load_environment
-  if [[ $(noted mode) == stop ]]; then
-    step all upgrade_all_at_once
+    step backup upgrade_backup
+    step stop upgrade_stop
+    if converts; then
+      step examine upgrade_examine
+      step copy upgrade_copy
+      step convert upgrade_convert
+    fi
+    step all upgrade_start
   else
+    step backup upgrade_backup
+    step files upgrade_files
+    load_environment
     upgrade_services
   fi
   step pin-new upgrade_pin_new
@@ -234,7 +260,7 @@ upgrade_pin_old() {
   image=$old_image
   pin "$old_image"
   mkdir -p "$upgrade_dir/old"
-  cp -p "$home/.env" "$compose_file" "$upgrade_dir/old/"
+  cp -p "$home/.env" "$compose_file" "$home/config/network.yaml" "$upgrade_dir/old/"
 }
 
 upgrade_load() {
@@ -347,13 +373,20 @@ with_new() { # with_new SERVICE…
     { cat "$scratch/up" >&2; return 1; }
 }
 
-upgrade_all_at_once() {
+upgrade_stop() { # of both Compose files: what only the former one knows has data too
   compose stop >"$scratch/stop" 2>&1
-  if PINAI_IMAGE=$new_image compose up --detach --remove-orphans >"$scratch/up" 2>&1 && wait_all_ready; then
+  compose_old stop >"$scratch/stop" 2>&1
+  note stopped-at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+upgrade_start() {
+  note started "$(noted new-version)"
+  if ! PINAI_IMAGE=$new_image compose up --detach --remove-orphans >"$scratch/up" 2>&1; then
+    cat "$scratch/up" >&2
+  elif wait_all_ready; then
     say "  stopped and ready again after $(seconds_since "$(noted stopped)") s"
     return
   fi
-  cat "$scratch/up" >&2
   note state failed
   problem SN-H072 "not everything is ready with $(noted new-version)" "$home" \
     "correct the cause, then ./scripts/deploy.sh upgrade --resume; or back: ./scripts/deploy.sh upgrade --rollback"
