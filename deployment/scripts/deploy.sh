@@ -30,10 +30,10 @@ usage: deploy.sh [OPTIONS] [VERB]
                         to another version: followers, matcher, registry, others, the leader last, each ready before
                         the next; the first that is not goes back and ends it. --plan only shows, --stop takes all at once,
                         with a backup and copies before, and converts the data where the new version keeps it differently
-  upgrade --resume | --rollback [--i-know] | --finish
+  upgrade --resume | --rollback [--i-know] [--stopped] | --finish
                         go on with an upgrade that was interrupted or has stopped, or go back to the version before
-                        (--i-know: even though work that came after converted data is lost); --finish: delete the
-                        copies of the data that going back needs
+                        (--i-know: even though what came after data was converted is lost; --stopped: start nothing,
+                        all hosts go back and a restore follows); --finish: delete the copies that going back needs
   backup [save | list | verify FILE | drill FILE] [--key-file FILE]
                         a signed backup of the ledger into backups/; check one; prove one in a network of its own
   backup identity --to DIRECTORY
@@ -255,9 +255,25 @@ prepare_data() { # prepare_data new|all: directories that are missing are made, 
 }
 
 on_data() { # on_data SCRIPT WORDS…: run it in data/, as one who may read and write all of that and nothing else
-  docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add CHOWN \
-    --cap-add DAC_OVERRIDE --cap-add FOWNER --security-opt no-new-privileges --volume "$home/data:/data" --workdir /data \
-    --entrypoint sh "$image" -c "$1" sh "${@:2}"
+  at_work --network none --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --volume "$home/data:/data" \
+    --workdir /data --entrypoint sh "$image" -c "$1" sh "${@:2}"
+}
+
+work_label=pinai-subnet.work=$home
+at_work() { # at_work OPTION… IMAGE WORDS…: a container that changes files; who comes later finds it by its label
+  docker run --rm --log-driver none --read-only --cap-drop ALL --security-opt no-new-privileges --label "$work_label" "$@"
+}
+
+end_former_work() { # of a deploy.sh that was killed: its containers outlive it, and would go on beside this one
+  local left
+  command -v docker >/dev/null || return 0
+  left=$(docker ps --quiet --filter "label=$work_label" 2>/dev/null || true)
+  [[ -n $left ]] || return 0
+  say "an interrupted deploy.sh left something that still works here: ending it"
+  # shellcheck disable=SC2086 # ids are words
+  docker kill $left >/dev/null 2>&1 || true
+  # shellcheck disable=SC2086
+  docker wait $left >/dev/null 2>&1 || true
 }
 
 # --- verbs
@@ -467,6 +483,7 @@ case ${verb:-up} in
   init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key | remove | rejoin)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
+    end_former_work
     ;;
 esac
 case ${verb:-up} in

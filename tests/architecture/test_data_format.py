@@ -2,6 +2,7 @@
 
 import hashlib
 
+from pinai_subnet.adapters.signing_record import file as signing_record
 from pinai_subnet.cli.migrate import DATABASES
 from pinai_subnet.runtime.data_dir import DATA_FORMAT, OLDEST_DATA_FORMAT
 
@@ -28,3 +29,8 @@ def test_a_new_migration_comes_with_a_new_data_format_and_a_former_one_never_cha
         for former in range(OLDEST_DATA_FORMAT, DATA_FORMAT):
             known = MIGRATIONS[former][role]
             assert scripts[: len(known)] == known, f"{role}: format {former} cannot be converted"
+
+
+def test_a_signing_record_is_read_by_former_versions() -> None:
+    """Whoever goes back keeps the newer one: what was signed is not forgotten. See decision 15."""
+    assert signing_record._MAGIC == b"PINAISR1"

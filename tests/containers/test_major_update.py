@@ -24,13 +24,14 @@ from tests.containers.deployment_kit import (
     operator_environment,
     unpacked,
 )
-from tests.containers.kit import get, until
+from tests.containers.kit import docker, get, until
 from tests.containers.other_build import build_version, remove_images
 
 from pinai_subnet.bootstrap.version import VERSION
 
 pytestmark = pytest.mark.containers
 
+LABEL = "pinai-subnet.work"
 MAJOR, MAJOR_VERSION = "pinai-subnet-major", "100.0.0"
 CONVERTED = {"registry": "registry", "matcher": "matcher", "validator-1": "archive"}
 """Service to its database that has one more migration."""
@@ -163,6 +164,11 @@ def test_killed_while_data_is_converted_it_goes_back_and_nothing_is_lost(
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
 
+    for container in docker(
+        "ps", "--quiet", "--filter", f"label={LABEL}={deployment.place}"
+    ).stdout.split():
+        docker("kill", container, check=False)  # the conversion itself, cut in half
+
     def refused() -> subprocess.CompletedProcess[str] | None:
         done = deployment.deploy("up")
         return None if done.returncode == 75 else done  # what the killed one had started ends first
@@ -216,7 +222,7 @@ def test_going_back_says_first_what_it_costs_and_signs_no_epoch_twice(
 ) -> None:
     done = upgrade(deployment, "--rollback")
     assert done.returncode == 78
-    assert f"SN-H084 {MAJOR_VERSION} has worked since 20" in done.stderr
+    assert f"SN-H084 {MAJOR_VERSION} was started on the data of 20" in done.stderr
     assert "--rollback --i-know" in done.stderr
     runs(deployment, MAJOR_VERSION, 2)
     after = deployment.submit(b"known to the new version only")
@@ -224,7 +230,7 @@ def test_going_back_says_first_what_it_costs_and_signs_no_epoch_twice(
     used = last_epoch(deployment)
     done = upgrade(deployment, "--rollback", "--i-know")
     assert done.returncode == 0
-    assert f"BACK at {VERSION}, with the data of 20" in done.stderr
+    assert f"BACK at {VERSION} with the data of 20" in done.stderr
     data = deployment.place / "data"
     [aside] = data.glob("before-rollback-*")
     assert has_migration(aside, "registry"), "what came after is kept aside"
@@ -241,10 +247,13 @@ def test_a_version_that_does_not_start_is_taken_back(deployment: Deployment, maj
     done = upgrade(deployment, broken, "--stop", READY_SECONDS="20")
     assert done.returncode == 1
     assert "SN-H072" in done.stderr
-    assert "upgrade --rollback" in done.stderr
-    done = upgrade(deployment, "--rollback")
+    assert "upgrade --rollback --i-know" in done.stderr
+    assert upgrade(deployment, "--rollback").returncode == 78
+    used = last_epoch(deployment)
+    done = upgrade(deployment, "--rollback", "--i-know")
     assert done.returncode == 0
     runs(deployment, VERSION, 1)
+    assert last_epoch(deployment) > used
     assert deployment.status(intent) == "COMPLETED"
 
 

@@ -178,10 +178,15 @@ def test_an_older_version_is_refused(deployment: Deployment, releases: Releases)
 
 
 def test_an_upgrade_can_be_taken_back(deployment: Deployment) -> None:
+    """What the upgrade added to .env goes; what the operator changed since, a new key for example, stays."""
+    with (deployment.place / ".env").open("a") as env:
+        env.write("OF_THE_OPERATOR=1\n")
     done = upgraded_under_load(deployment, "--rollback")
     assert f"BACK at {VERSION}" in done.stderr
     everything_runs(deployment, VERSION)
-    assert "NEW_IN_NEXT" not in (deployment.place / ".env").read_text()
+    env_now = (deployment.place / ".env").read_text()
+    assert "NEW_IN_NEXT" not in env_now
+    assert "\nOF_THE_OPERATOR=1\n" in env_now
     assert f'"version": "{VERSION}"' in (deployment.place / "manifest.json").read_text()
     done = deployment.deploy("upgrade", "--rollback")
     assert done.returncode == 78

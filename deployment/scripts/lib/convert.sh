@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # deploy.sh and the other parts set what is read here
+# shellcheck shell=bash disable=SC2154,SC2034 # deploy.sh and the other parts set what is read here, and read what is set
 # Data from one format to the next, and back; read by deploy.sh, goes with lib/upgrade.sh and lib/rollback.sh.
 #
 # While everything is stopped, data/before-upgrade gets a copy of every service's data, then the new version converts it.
@@ -8,45 +8,65 @@
 copies=before-upgrade
 
 converts() { [[ $(noted old-format || true) != "$(noted new-format || true)" ]]; }
+conversion_began() { [[ -n $(noted converting || true) ]]; }
+was_started() { [[ -n $(noted started || true) ]]; }
 has_copies() { [[ -d $home/data/$copies ]]; }
-delete_copies() { on_data 'rm -rf "$1"' "$copies"; }
+# shellcheck disable=SC2016 # expanded by the shell in the container, here and below
+delete_copies() { on_data 'rm -rf "$1" "$1.partial"' "$copies"; }
 
-data_megabytes() {
-  # shellcheck disable=SC2046 # names of services are words without spaces
-  on_data 'for one; do [ ! -e "$one" ] || du -sm "$one"; done' $(data_services) | awk '{sum += $1} END {print sum + 0}'
+megabytes() { # megabytes DIRECTORY… of data/, those that there are
+  # shellcheck disable=SC2016
+  on_data 'for one; do [ ! -e "$one" ] || du -sm "$one"; done' "$@" | awk '{sum += $1} END {print sum + 0}'
 }
+free_megabytes() { df -Pm "$home/data" | awk 'NR == 2 {print $4}'; }
 
 require_room() { # for the copies, and for what a conversion may write beside what it reads
-  local data free
-  data=$(data_megabytes)
-  free=$(df -Pm "$home/data" | awk 'NR == 2 {print $4}')
+  local data free apart
+  # shellcheck disable=SC2046 # names of services are words without spaces
+  data=$(megabytes $(data_services))
+  free=$(($(free_megabytes) + $(megabytes "$copies" "$copies.partial"))) # former copies give way
   say "  the data, $data MB, is copied first, to data/$copies; $free MB are free"
-  ((free >= 2 * data + 256)) || {
+  ((free >= 2 * data + 256)) ||
     problem SN-V106 "only $free MB are free; copies and conversion of $data MB take up to $((2 * data + 256)) MB" \
       "$home/data" "free the space, or enlarge that file system"
-    refuse_if_problems
-  }
+  # shellcheck disable=SC2016,SC2046
+  apart=$(on_data 'here=$(stat -c %d .)
+    for one; do
+      if [ -L "$one" ] || { [ -e "$one" ] && [ "$(stat -c %d "$one")" != "$here" ]; }; then echo "$one"; fi
+    done' $(data_services) | xargs)
+  [[ -z $apart ]] ||
+    problem SN-H083 "$apart in data/ is a link, or on a file system of its own: its copy could not take its place" \
+      "$home/data" "put what it leads to into data/ itself, or mount one file system at data/"
+  refuse_if_problems
 }
 
-upgrade_copy() { # every copy appears whole; those of an upgrade before are of no use any more
-  say "  copying the data"
-  # shellcheck disable=SC2046
-  on_data '
-    set -e
-    copies=$1
-    shift
-    rm -rf "$copies"
-    rm -rf "$copies.partial"
-    mkdir -m 700 "$copies.partial"
-    for one; do [ ! -e "$one" ] || cp -a "$one" "$copies.partial/"; done
-    busybox sync
-    mv "$copies.partial" "$copies"' "$copies" $(data_services)
+upgrade_prepare_data() { # repeated until converting begins: whoever started something in between has changed the data
+  upgrade_stop
+  upgrade_examine
+  upgrade_copy
 }
 
 upgrade_examine() { # before anything is copied: a copy of what is damaged leads nowhere back
   migrate --dry-run 2>"$scratch/examined" && return
   cat "$scratch/examined" >&2
   not_converted "$(noted new-version) cannot convert the data; nothing of it was changed"
+}
+
+upgrade_copy() { # the copies appear whole; those of an upgrade before are of no use any more
+  say "  copying the data"
+  # shellcheck disable=SC2016,SC2046
+  on_data '
+    set -e
+    copies=$1
+    shift
+    rm -rf "$copies" "$copies.partial"
+    mkdir -m 700 "$copies.partial"
+    for one; do
+      if [ -e "$one" ]; then cp -a "$one" "$copies.partial/"; else : >"$copies.partial/none.$one"; fi
+    done
+    busybox sync
+    mv "$copies.partial" "$copies"' "$copies" $(data_services) ||
+    not_converted "the data could not be copied; nothing of it was changed"
 }
 
 upgrade_convert() {
@@ -56,11 +76,11 @@ upgrade_convert() {
 
 migrate() { # migrate [--dry-run]: the new version's, on what is stopped
   local directories
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2016,SC2046
   mapfile -t directories < <(on_data 'for one; do [ ! -e "$one" ] || echo "/data/$one"; done' $(data_services))
-  docker run --rm --log-driver none --network none --read-only --tmpfs /tmp --user "$image_uid:$image_uid" \
-    --cap-drop ALL --security-opt no-new-privileges --volume "$home/data:/data" --entrypoint /app/bin/subnetctl \
-    "$new_image" migrate "${directories[@]}" "$@" 2>&1 | sed "s#/data/#$home/data/#g; s#^#  #" >&2
+  at_work --network none --tmpfs /tmp --user "$image_uid:$image_uid" --volume "$home/data:/data" \
+    --entrypoint /app/bin/subnetctl "$new_image" migrate "${directories[@]}" "$@" 2>&1 |
+    sed "s#/data/#$home/data/#g; s#^#  #" >&2
 }
 
 not_converted() { # not_converted MESSAGE
@@ -72,61 +92,128 @@ not_converted() { # not_converted MESSAGE
 
 # --- back
 
-refuse_back() { # refuse_back [--i-know]: where the data was converted and going back is not possible, or costs something
-  if [[ -z $(noted converting || true) ]] || was_noted step data-back; then return 0; fi
+validators_here() { data_services | grep '^validator-'; }
+
+refuse_back() { # refuse_back CERTAIN STOPPED: where the data was converted, and going back is not possible or costs something
+  if ! conversion_began || [[ $(noted state) == rolling-back ]]; then return 0; fi
   has_copies || {
     problem SN-H085 "the data is in format $(noted new-format), and the copies of it in format $(noted old-format) are gone" \
       "$home/data/$copies" "stay with $(noted new-version)"
     refuse_if_problems
   }
-  [[ $(noted state) == 'done' && -z $1 ]] || return 0
-  problem SN-H084 "$(noted new-version) has worked since $(noted stopped-at); what came after that would be lost" \
-    "$home/data" "stay with $(noted new-version), or go back nevertheless: ./scripts/deploy.sh upgrade --rollback --i-know"
-  refuse_if_problems
+  was_started || return 0
+  [[ -n $1 ]] || {
+    problem SN-H084 "$(noted new-version) was started on the data of $(noted stopped-at); what came after that would be lost$(
+      ! on_several_hosts || echo ', but for the ledger, which the other hosts have'
+    )" "$home/data" \
+      "stay with $(noted new-version), or go back nevertheless: ./scripts/deploy.sh upgrade --rollback --i-know"
+    refuse_if_problems
+  }
+  if on_several_hosts; then require_others "$2"; else require_room_back; fi
 }
 
-upgrade_data_back() { # repeated from its beginning when it was interrupted: the copies stay until it has ended
-  local aside
-  if [[ -z $(noted converting || true) ]] || was_noted step data-back; then return 0; fi
+require_others() { # require_others STOPPED: validators begin without a log then, and fetch it from a majority of the others
+  local validator
+  [[ -z $1 ]] || return 0
+  for validator in $(validators_here); do
+    spare "$validator" || {
+      problem SN-H073 "$validator would begin without a log, and too few others are there to give it theirs" "$home" \
+        "bring them back first; where all hosts go back: upgrade --rollback --i-know --stopped on each of them, then on one ./scripts/deploy.sh restore BACKUP"
+      exit 1
+    }
+  done
+}
+
+require_room_back() { # the copies of validators stay until the ledger has been recovered from them
+  local needed free
+  # shellcheck disable=SC2046
+  needed=$(($(megabytes $(validators_here | sed "s#^#$copies/#")) + 64))
+  free=$(free_megabytes)
+  ((free >= needed)) || {
+    problem SN-V106 "only $free MB are free; going back takes $needed MB" "$home/data" "free the space"
+    refuse_if_problems
+  }
+}
+
+upgrade_data_back() { # can be repeated from its beginning
+  local aside keep=''
+  if ! conversion_began || was_noted step data-back; then return 0; fi
   compose stop >"$scratch/stop" 2>&1 || true
   compose_old stop >"$scratch/stop" 2>&1
   aside=$(noted aside) || { aside=before-rollback-$(date -u +%Y%m%dT%H%M%SZ); note aside "$aside"; }
-  # shellcheck disable=SC2046
+  if was_started && ! on_several_hosts; then keep=keep; fi
+  # shellcheck disable=SC2016,SC2046
   on_data '
     set -e
-    copies=$1 aside=$2
-    shift 2
+    copies=$1 aside=$2 keep=$3
+    shift 3
     mkdir -p -m 700 "$aside"
     for one; do
-      [ ! -e "$one" ] || [ -e "$aside/$one" ] || mv "$one" "$aside/$one"
+      if [ -e "$copies/$one" ] || [ -e "$copies/none.$one" ]; then
+        if [ -e "$one" ] && [ ! -e "$aside/$one" ]; then mv "$one" "$aside/$one"; fi
+      fi
+      [ -e "$copies/$one" ] || continue # nothing was there, or it is in its place already
       rm -rf "$one"
-      [ ! -e "$copies/$one" ] || cp -a "$copies/$one" "$one"
+      case $keep$one in
+        keepvalidator-*) cp -a "$copies/$one" "$one" ;;
+        *) mv "$copies/$one" "$one" ;;
+      esac
     done
-    busybox sync' "$copies" "$aside" $(data_services)
-  if [[ -n $(noted started || true) ]]; then
+    busybox sync' "$copies" "$aside" "$keep" $(data_services)
+  if was_started; then
     epochs_above "$aside"
-    say "  what came after $(noted stopped-at) is in data/$aside only"
   else
+    # shellcheck disable=SC2016
     on_data 'rm -rf "$1"' "$aside" # nobody has written into it but the conversion
   fi
   note step data-back
-  delete_copies
 }
 
-epochs_above() { # epochs_above ASIDE: the new version may have signed; the records of that are newer than the copies
-  local validator record='for one in "$1"/validator-*; do
+epochs_above() { # epochs_above ASIDE: the new version may have signed; its records of that are newer than the copies
+  local validator
+  # shellcheck disable=SC2016
+  on_data '
+    set -e
+    for one in "$1"/validator-*; do
       name=${one##*/}
-      [ ! -e "$one/$name/signing-record.log" ] || cp -a "$one/$name/signing-record.log" "$name/$name/"
-    done'
-  # shellcheck disable=SC2016 # expanded by the shell in the container
-  on_data "$record" "$1"
-  if on_several_hosts; then # the others went on, and have what this one lacks
-    for validator in $(data_services | grep '^validator-'); do rejoin_empty "$validator"; done
+      record=$one/$name/signing-record.log
+      [ -e "$record" ] || continue
+      cp -a "$record" "$name/$name/signing-record.next"
+      busybox cmp "$record" "$name/$name/signing-record.next"
+      busybox sync
+      mv "$name/$name/signing-record.next" "$name/$name/signing-record.log"
+    done' "$1"
+  if on_several_hosts; then # the others have the ledger
+    for validator in $(validators_here); do rejoin_empty "$validator"; done
     return
   fi
-  cp -p "$upgrade_dir/old/network.yaml" "$home/config/network.yaml"
+  own_again
+  cp -p "$upgrade_dir/old/network.yaml" "$home/config/network.yaml.next"
+  mv "$home/config/network.yaml.next" "$home/config/network.yaml"
   tool_on_data -- recover --home /deployment --containers --apply | sed "s#/deployment#$home#g; s#^#  #; /every further host/d" >&2
   own_again
+}
+
+say_back() {
+  local version
+  version=$(noted old-version)
+  if ! conversion_began || ! was_started; then
+    say "BACK at $version; data, keys and configuration are kept"
+  elif on_several_hosts; then
+    say "BACK at $version with the data of $(noted stopped-at), but for the ledger, which comes from the other hosts; what was here is in data/$(noted aside)"
+  else
+    say "BACK at $version with the data of $(noted stopped-at); what came after it is in data/$(noted aside) only"
+  fi
+}
+
+close_rollback() { # a restore puts something else in the place of what a rollback that is not finished has put back
+  if [[ $(noted state || true) != rolling-back ]] || ! was_noted step data-back; then return 0; fi
+  old_image=$(noted old-image)
+  image=$old_image
+  upgrade_files_back
+  note state rolled-back
+  load_environment
+  say "the rollback to $(noted old-version) ends here"
 }
 
 close_way_back() { # after something that the copies of before an upgrade know nothing of
@@ -137,7 +224,7 @@ close_way_back() { # after something that the copies of before an upgrade know n
 
 upgrade_finish() {
   case $(noted state || true) in
-    'done') ;;
+    'done' | rolled-back) ;;
     *)
       problem SN-H070 "there is no upgrade that has ended" "$upgrade_dir/journal" "see ./scripts/deploy.sh status"
       refuse_if_problems

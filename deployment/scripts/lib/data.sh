@@ -100,6 +100,7 @@ restore() { # restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key
     shift
   done
   require_backup "$file"
+  [[ -n $dry_run ]] || close_rollback
   refuse_unfinished
   options+=(--volume "$(realpath "$file"):/file:ro")
   words=(backup restore /file --home /deployment --containers "${sure[@]}" "${words[@]}")
@@ -118,15 +119,13 @@ tool_on_data() { # tool_on_data [OPTION…] -- WORDS…: the data belongs to the
   local options=()
   while [[ $1 != -- ]]; do options+=("$1"); shift; done
   shift
-  docker run --rm --log-driver none --read-only --tmpfs /tmp --user 0:0 --cap-drop ALL --cap-add DAC_OVERRIDE \
-    --cap-add FOWNER --security-opt no-new-privileges --network "$(reach)" --volume "$home:/deployment" "${options[@]}" \
-    --entrypoint /app/bin/subnetctl "$image" "$@"
+  at_work --tmpfs /tmp --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --network "$(reach)" \
+    --volume "$home:/deployment" "${options[@]}" --entrypoint /app/bin/subnetctl "$image" "$@"
 }
 
 own_again() { # what the restore made: data to the containers' user, configuration to the owner of this directory
   prepare_data all
-  docker run --rm --log-driver none --network none --read-only --user 0:0 --cap-drop ALL --cap-add CHOWN \
-    --cap-add DAC_OVERRIDE --security-opt no-new-privileges --volume "$home:/deployment" --workdir /deployment \
+  at_work --network none --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --volume "$home:/deployment" --workdir /deployment \
     --entrypoint sh "$image" -c 'chown -R "$1" config; [ ! -e backups ] || chown -R "$1" backups
       for one in data/before-restore-*; do chown -R "$2" "$one"; done' \
     sh "$(stat -c %u:%g "$home")" "$image_uid:$image_uid"

@@ -21,17 +21,16 @@ rotate_key() { # rotate_key VALIDATOR: agreed on first, then the container takes
   read -r _ address < <(next_key "$1")
   mount_mode=rw with_network compose take-key "$1"
   compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
-  docker run --rm --log-driver none --network none --read-only --tmpfs /tmp --user "$image_uid:$image_uid" --cap-drop ALL \
-    --security-opt no-new-privileges --volume "$home/data/$1:/data" --entrypoint /app/bin/subnetctl "$image" \
-    compose carry-record "/data/$1/signing-record.log" "$former" "$address"
+  at_work --network none --tmpfs /tmp --user "$image_uid:$image_uid" --volume "$home/data/$1:/data" \
+    --entrypoint /app/bin/subnetctl "$image" compose carry-record "/data/$1/signing-record.log" "$former" "$address"
   load_environment
   start_again "$1"
   # The others have its public key from .env: whose definition changed by that is recreated, one after the other.
   mapfile -t others < <(service_order | grep -vx "$1")
   for service in "${others[@]}"; do start_again "$service"; done
   mount_mode=rw tool --network none -- compose finish-key "$1" --home /deployment
-  rm -f "$rotating"
   close_way_back
+  rm -f "$rotating"
   prove
   say "$1 signs with its new key"
   remind_identity

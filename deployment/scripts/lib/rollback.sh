@@ -33,9 +33,15 @@ upgrade_failed() { # the first service that does not get ready ends it: that one
   exit 1
 }
 
+env_back() { # what the upgrade added goes, and the image that it named; all else is the operator's, new keys above all
+  local name without=()
+  while read -r name; do without+=(--without "$name"); done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
+  mount_mode=rw tool --network none -- compose pin "$old_image" "${without[@]}" --home /deployment >/dev/null
+}
+
 upgrade_files_back() {
   local file
-  cp -p "$upgrade_dir/old/.env" "$home/.env"
+  env_back
   cp -p "$upgrade_dir/old/docker-compose.yml" "$compose_file"
   while read -r file; do rm -f "${home:?}/$file"; done < <(cat "$upgrade_dir/added-files" 2>/dev/null)
   while read -r file; do
@@ -47,7 +53,7 @@ upgrade_files_back() {
   done < <(cat "$upgrade_dir/placed" 2>/dev/null)
 }
 
-upgrade_rollback() { # upgrade_rollback CERTAIN
+upgrade_rollback() { # upgrade_rollback CERTAIN STOPPED
   local service order=() taken=() unready=()
   case $(noted state || true) in
     running | failed | rolling-back | done) ;;
@@ -56,10 +62,11 @@ upgrade_rollback() { # upgrade_rollback CERTAIN
       refuse_if_problems
       ;;
   esac
-  refuse_back "$1"
+  refuse_back "$1" "$2"
   [[ -z $dry_run ]] || { say "would go back: $(noted new-version) -> $(noted old-version)"; return; }
   old_image=$(noted old-image) new_image=$(noted new-image)
   note state rolling-back
+  [[ -z $2 ]] || note leave stopped
   if ! was_noted step pin-old; then
     note state rolled-back
     say "nothing had been changed"
@@ -68,8 +75,12 @@ upgrade_rollback() { # upgrade_rollback CERTAIN
   image=$old_image
   if [[ $(noted mode) == stop ]]; then
     upgrade_data_back
-    compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
-    wait_all_ready
+    if was_noted leave stopped; then
+      compose_old stop >"$scratch/stop" 2>&1
+    else
+      compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+      wait_all_ready
+    fi
   else
     read -ra order <<<"$(noted order || true)"
     for service in "${order[@]}"; do
@@ -81,11 +92,9 @@ upgrade_rollback() { # upgrade_rollback CERTAIN
   upgrade_files_back
   load_environment
   note state rolled-back
-  if [[ -n $(noted aside || true) && -n $(noted started || true) ]]; then
-    say "BACK at $(noted old-version), with the data of $(noted stopped-at); keys and configuration are kept"
-  else
-    say "BACK at $(noted old-version); data, keys and configuration are kept"
-  fi
+  # Even those of an upgrade that did not get as far as converting: they are of no use any more.
+  delete_copies
+  say_back
 }
 
 upgrade_back_one() {

@@ -49,8 +49,8 @@ refuse_unfinished_upgrade() {
   esac
 }
 
-upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FILE] | --resume | --rollback | --finish
-  local source='' action=begin signers='' mode=rolling certain=''
+upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FILE] | --resume | --rollback [--i-know] [--stopped] | --finish
+  local source='' action=begin signers='' mode=rolling certain='' stopped=''
   while (($#)); do
     case $1 in
       --plan) dry_run=1 ;;
@@ -58,6 +58,7 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
       --stop) mode=stop ;;
       --resume | --rollback | --finish) action=${1#--} ;;
       --i-know) certain=1 ;;
+      --stopped) stopped=1 ;;
       --verify-with) signers=${2:?--verify-with needs a file}; shift ;;
       --*) usage >&2; exit 2 ;;
       *) source=$1 ;;
@@ -77,7 +78,7 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
     resume)
       case $(noted state || true) in
         running | failed) ;;
-        rolling-back) upgrade_rollback 1; return ;;
+        rolling-back) upgrade_rollback "$certain" "$stopped"; return ;;
         *)
           problem SN-H070 "there is no upgrade to go on with" "$upgrade_dir/journal" \
             "begin one: ./scripts/deploy.sh upgrade TARBALL"
@@ -89,7 +90,7 @@ upgrade() { # upgrade TARBALL|IMAGE [--plan|--apply] [--stop] [--verify-with FIL
       resumed=1
       upgrade_go_on
       ;;
-    rollback) upgrade_rollback "$certain" ;;
+    rollback) upgrade_rollback "$certain" "$stopped" ;;
     finish) upgrade_finish ;;
   esac
 }
@@ -232,11 +233,11 @@ upgrade_go_on() {
     load_environment
     step quiet upgrade_quiet
     step backup upgrade_backup
-    step stop upgrade_stop
     if converts; then
-      step examine upgrade_examine
-      step copy upgrade_copy
+      if ! conversion_began; then upgrade_prepare_data; fi
       step convert upgrade_convert
+    else
+      step stop upgrade_stop
     fi
     step all upgrade_start
   else
@@ -284,14 +285,15 @@ upgrade_backup() {
 }
 
 upgrade_files() { # begins with the files as they were, so that it can be repeated
-  local file words
-  cp -p "$upgrade_dir/old/.env" "$home/.env"
+  local file merge words
+  env_back
   cp -p "$upgrade_dir/old/docker-compose.yml" "$compose_file"
   : >"$upgrade_dir/added-files"
   : >"$upgrade_dir/added-variables"
   if [[ -d $upgrade_dir/new ]]; then
-    mount_mode=rw image=$new_image tool --network none -- compose merge-env --home /deployment \
-      --example /deployment/.upgrade/new/.env.example >"$upgrade_dir/added-variables"
+    merge=(compose merge-env --home /deployment --example /deployment/.upgrade/new/.env.example)
+    image=$new_image tool --network none -- "${merge[@]}" --dry-run >"$upgrade_dir/added-variables"
+    mount_mode=rw image=$new_image tool --network none -- "${merge[@]}" >/dev/null
     for file in "$upgrade_dir"/new/config/*.yaml; do
       file=${file##*/}
       if [[ ! -e $home/config/$file ]]; then
@@ -379,7 +381,7 @@ upgrade_stop() { # of both Compose files: what only the former one knows has dat
   note stopped-at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 }
 
-upgrade_start() {
+upgrade_start() { # the last step before which nothing is lost by going back
   note started "$(noted new-version)"
   if ! PINAI_IMAGE=$new_image compose up --detach --remove-orphans >"$scratch/up" 2>&1; then
     cat "$scratch/up" >&2
@@ -389,7 +391,7 @@ upgrade_start() {
   fi
   note state failed
   problem SN-H072 "not everything is ready with $(noted new-version)" "$home" \
-    "correct the cause, then ./scripts/deploy.sh upgrade --resume; or back: ./scripts/deploy.sh upgrade --rollback"
+    "correct the cause, then ./scripts/deploy.sh upgrade --resume; or back: ./scripts/deploy.sh upgrade --rollback$(! converts || echo ' --i-know')"
   exit 1
 }
 

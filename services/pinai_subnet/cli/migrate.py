@@ -34,6 +34,7 @@ DATABASES: Mapping[str, tuple[str, Sequence[str]]] = {
 }
 """Role to its database and the statements that bring it from one format to the next. Logs have no older format yet."""
 _COPIES = "before-"
+_NOT_OURS = "lost+found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ def _directories(places: Sequence[Path]) -> Sequence[Path]:
     found: set[Path] = set()
     for place in places:
         for inner in (place, *place.iterdir()):
+            if inner.name == _NOT_OURS:
+                continue
             if inner.is_dir() and not os.access(inner, os.R_OK | os.X_OK):
                 raise _not_readable(inner, "it cannot be read")
         found |= {

@@ -32,6 +32,8 @@ def rejoin_empty(
         raise Refused(
             "SN-R084", f"{validator} has no key in this home; here are {', '.join(sorted(here))}"
         )
+    if len(session.network.parameters.validators) == 1:
+        raise Refused("SN-R018", f"{validator} is the only one: nobody else has its ledger")
     target = here[validator]
     target.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with opened(session, target) as directory:

@@ -159,9 +159,12 @@ def merge_env(
 def pin(
     image: Annotated[str, typer.Argument(help="name of the image")],
     home: HomeOption = HOME,
+    without: Annotated[
+        list[str] | None, typer.Option(help="a variable that goes, for it came with another image")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write into .env which image the containers run."""
     pinned: Mapping[str, str] = {IMAGE_VARIABLE: image}
-    write_env(Home(home), pinned)
+    write_env(Home(home), pinned, without=without or [])
     Screen(as_json=as_json).result(dict(pinned), f"{IMAGE_VARIABLE}={image}")

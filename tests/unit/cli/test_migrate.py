@@ -154,6 +154,7 @@ def test_copies_of_an_earlier_time_are_left_alone(data: Path) -> None:
     (data / "matcher").rename(data / "before-upgrade/matcher")
     stamp = data / "before-upgrade/matcher" / STAMP
     before = stamp.read_text()
+    (data / "lost+found").mkdir(mode=0)
     assert main(["migrate", str(data)]) == 0
     assert stamp.read_text() == before
 

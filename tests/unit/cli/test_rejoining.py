@@ -58,3 +58,13 @@ def test_a_validator_of_another_host_is_refused(
     assert "SN-R084" in told
     assert "validator-9 has no key in this home" in told
     assert not place.home.data.exists() or not list(place.home.data.iterdir())
+
+
+def test_the_only_validator_keeps_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody else has its ledger, and without its vote it could never start again."""
+    alone = Place(tmp_path / "alone", validators=1)
+    assert rejoin(alone, "validator-1") == FAILED
+    assert "SN-R018" in capsys.readouterr().err
+    assert not (alone.home.data / "validator-1").exists()

@@ -8,6 +8,7 @@ DEPLOYMENT = Path(__file__).resolve().parents[3] / "deployment"
 ENGINE = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case "$*" in
+  *"label=pinai-subnet.work="*) ;;
   *"compose environment"*) printf 'ROOTLAYER_GRPC=a:1\\0ROOTLAYER_HTTP=a:2\\0' ;;
   *"compose next-key"*) echo 0xformer 0xnew ;;
   *"compose order"*) echo matcher; echo validator-2; echo validator-1 ;;

@@ -4,20 +4,27 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.unit.deployment.engine import deploy
+from tests.unit.deployment.engine import break_at, deploy, make_place
 
 LABELS = {
     "old:1": {"version": "1.0", "data-format": "1", "oldest-data-format": "1"},
     "new:2": {"version": "2.0", "data-format": "2", "oldest-data-format": "1"},
     "far:3": {"version": "3.0", "data-format": "3", "oldest-data-format": "2"},
 }
+FAILING = """\
+if [ -e "$CALLS.fail" ]; then
+  left=$(($(cat "$CALLS.fail") - 1)); echo $left >"$CALLS.fail"; [ $left -ne 0 ] || exit 1
+fi
+"""
+"""Has the engine fail at the call whose number is in a file."""
+DOING = ("run --rm", " stop", " up ", "tag ")
+"""Calls that change something, or ask subnetctl; others only look at the engine."""
 SERVICES = ("matcher", "validator-1", "validator-2")
 Ran = tuple[subprocess.CompletedProcess[str], list[str]]
 
 
-@pytest.fixture
-def place(place: Path) -> Path:
-    """A deployment of version 1 whose engine has the images of two later ones; it copies and deletes for real."""
+def prepared(place: Path) -> Path:
+    """Return a deployment of version 1 whose engine has images of two later ones; it copies and deletes for real."""
     (place / ".env").write_text("PINAI_IMAGE=old:1\n")
     (place / "config").mkdir()
     (place / "config/network.yaml").write_text("kind: network\n")
@@ -44,26 +51,49 @@ def place(place: Path) -> Path:
     answers += [
         '  *"--workdir /data --entrypoint sh"*)',
         f'    cd {place}/data; while [ "$1" != -c ]; do shift; done; shift; script=$1; shift; shift',
-        '    exec sh -c "busybox() { :; }; $script" sh "$@" ;;',
+        '    exec sh -c "$script" sh "$@" ;;',
         '  *" migrate "*--dry-run) ;;',
-        '  *" migrate "*) [ ! -e "$CALLS.broken" ] || exit 78 ;;',
+        '  *" migrate "*) [ ! -e "$CALLS.broken" ] || exit 78',
+        f"    for file in {place}/data/[mv]*/*/content; do echo format 2 >$file; done ;;",
     ]
     engine = place.with_name("bin") / "docker"
     first = 'case "$*" in\n'
-    engine.write_text(engine.read_text().replace(first, first + "\n".join(answers) + "\n", 1))
+    engine.write_text(
+        engine.read_text().replace(first, FAILING + first + "\n".join(answers) + "\n", 1)
+    )
+    busybox = place.with_name("bin") / "busybox"
+    busybox.write_text('#!/bin/sh\n[ "$1" = sync ] || exec "$@"\n')
+    busybox.chmod(0o755)
     return place
+
+
+@pytest.fixture
+def place(place: Path) -> Path:
+    """A deployment of version 1."""
+    return prepared(place)
 
 
 def content(place: Path, directory: str = ".") -> set[str]:
     found = (place / "data" / directory).glob("*/*/content")
-    return {path.read_text() for path in found if not path.parts[-3].startswith("before-")}
+    return {path.read_text().strip() for path in found if not path.parts[-3].startswith("before-")}
 
 
-def worked(place: Path) -> None:
-    """The new version wrote into every directory."""
-    for path in (place / "data").glob("*/*/content"):
-        if not path.parts[-3].startswith("before-"):
-            path.write_text("format 2")
+def leftovers(place: Path) -> set[str]:
+    return {path.name.partition("-2")[0] for path in (place / "data").glob("before-*")}
+
+
+def failing_at(place: Path, call: int, *words: str) -> bool:
+    """Run an upgrade whose engine fails at this call; tell whether it ended well nevertheless."""
+    fail = place.with_name("calls.fail")
+    fail.write_text(str(call))
+    done, _ = upgrade(place, *words)
+    fail.unlink()
+    return done.returncode == 0
+
+
+def doing(calls: list[str]) -> list[int]:
+    """Return the numbers of the calls that change something."""
+    return [n for n, call in enumerate(calls, 1) if any(words in f"{call} " for words in DOING)]
 
 
 def steps(calls: list[str]) -> list[str]:
@@ -97,8 +127,8 @@ def test_everything_is_stopped_and_copied_before_anything_is_converted(place: Pa
     examining, converting = [call for call in calls if " migrate " in call]
     assert examining == f"{converting} --dry-run"
     assert converting.endswith(" ".join(f"/data/{service}" for service in SERVICES))
-    assert "--network none --read-only" in converting
-    assert "--user 1000:1000 --cap-drop ALL" in converting
+    assert "--read-only --cap-drop ALL" in converting
+    assert "--network none --tmpfs /tmp --user 1000:1000" in converting
     assert " new:2.0-new:2 migrate" in converting, "the new version's"
 
 
@@ -142,7 +172,7 @@ def test_a_conversion_that_fails_can_be_resumed_or_taken_back(place: Path) -> No
     done, calls = upgrade(place, "--resume")
     assert done.returncode == 1
     assert steps(calls) == ["convert"], "what was done is not done again"
-    worked(place)  # a part of it, for all that is known
+    (place / "data/matcher/matcher/content").write_text("format 2")
     done, calls = upgrade(place, "--rollback")
     assert done.returncode == 0, done.stderr
     assert steps(calls) == ["stop", "copy", "start"]
@@ -153,9 +183,13 @@ def test_a_conversion_that_fails_can_be_resumed_or_taken_back(place: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_going_back_later_costs_a_word_and_keeps_what_came_after(place: Path) -> None:
+@pytest.mark.parametrize("state", ["done", "failed", "running"])
+def test_going_back_after_the_start_costs_a_word_and_keeps_what_came_after(
+    place: Path, state: str
+) -> None:
     upgrade(place, "new:2", "--stop")
-    worked(place)
+    with (place / ".upgrade/journal").open("a") as journal:
+        journal.write(f"state\t{state}\n")
     for validator in ("validator-1", "validator-2"):
         (place / "data" / validator / validator / "signing-record.log").write_text("newer")
     done, calls = upgrade(place, "--rollback")
@@ -173,31 +207,53 @@ def test_going_back_later_costs_a_word_and_keeps_what_came_after(place: Path) ->
     assert not (place / "data/before-upgrade").exists()
 
 
-def test_on_one_of_several_hosts_a_validator_comes_back_without_its_log(place: Path) -> None:
-    """The others went on: an old log put back would have forgotten what it acknowledged."""
+@pytest.fixture
+def one_of_several(place: Path) -> Path:
+    """The same on one of several hosts, upgraded."""
     engine = place.with_name("bin") / "docker"
-    engine.write_text(
-        engine.read_text().replace("ROOTLAYER_GRPC", "HOST_SERVICES=validator-2\\0ROOTLAYER_GRPC")
-    )
+    several = "HOST_SERVICES=validator-2\\0ROOTLAYER_GRPC"
+    engine.write_text(engine.read_text().replace("ROOTLAYER_GRPC", several))
     upgrade(place, "new:2", "--stop")
-    done, calls = upgrade(place, "--rollback", "--i-know")
+    return place
+
+
+def test_on_one_of_several_hosts_a_validator_comes_back_without_its_log(
+    one_of_several: Path,
+) -> None:
+    """The others went on: an old log put back would have forgotten what it acknowledged."""
+    done, calls = upgrade(one_of_several, "--rollback", "--i-know")
     assert done.returncode == 0, done.stderr
-    assert [call.split()[-3] for call in calls if "rejoin-empty" in call] == list(SERVICES[1:])
+    wanted = ("step-down", "rejoin-empty", "up --detach")
+    seen = [words for call in calls for words in wanted if words in call]
+    assert seen == ["step-down", "step-down", "rejoin-empty", "rejoin-empty", "up --detach"]
     assert "recover" not in steps(calls)
+    assert leftovers(one_of_several) == {"before-rollback"}
+
+
+def test_where_the_others_are_no_majority_nothing_goes_back_but_for_a_restore(
+    one_of_several: Path,
+) -> None:
+    whole = break_at(one_of_several, "step-down")
+    done, calls = upgrade(one_of_several, "--rollback", "--i-know")
+    assert done.returncode == 1
+    assert "SN-H073 validator-1 would begin without a log" in done.stderr
+    assert "--rollback --i-know --stopped" in done.stderr
+    assert steps(calls) == []
+    assert content(one_of_several) == {"format 2"}
+    done, calls = upgrade(one_of_several, "--rollback", "--i-know", "--stopped")
+    assert done.returncode == 0, done.stderr
+    assert steps(calls) == ["stop", "copy", "stop"], "nothing is started"
+    assert content(one_of_several) == {"format 1"}
+    (one_of_several.with_name("bin") / "docker").write_text(whole)
 
 
 def test_a_rollback_that_broke_off_is_repeated(place: Path) -> None:
     upgrade(place, "new:2", "--stop")
-    worked(place)
-    engine = place.with_name("bin") / "docker"
-    whole = engine.read_text()
-    engine.write_text(
-        whole.replace('case "$*" in\n', 'case "$*" in\n  *"recover --home"*) exit 1 ;;\n', 1)
-    )
+    whole = break_at(place, "recover --home")
     done, _ = upgrade(place, "--rollback", "--i-know")
     assert done.returncode != 0
     assert content(place, "before-upgrade") == {"format 1"}, "the copies stay until it has ended"
-    engine.write_text(whole)
+    (place.with_name("bin") / "docker").write_text(whole)
     done, calls = upgrade(place, "--rollback")
     assert done.returncode == 0, done.stderr
     assert "recover" in steps(calls)
@@ -226,12 +282,110 @@ def test_a_validator_without_its_data_comes_back_where_it_can_be_spared(place: P
     assert done.returncode == 0, done.stderr
     wanted = ("step-down", "stop validator-2", "rejoin-empty", "--no-deps validator-2")
     assert [words for call in calls for words in wanted if words in call] == list(wanted)
-    engine = place.with_name("bin") / "docker"
-    engine.write_text(
-        engine.read_text().replace('case "$*" in\n', 'case "$*" in\n  *step-down*) exit 1 ;;\n', 1)
-    )
+    break_at(place, "step-down")
     place.with_name("calls").unlink()
     done, calls = deploy(place, "rejoin", "validator-2")
     assert done.returncode == 1
     assert not [call for call in calls if "rejoin-empty" in call]
     assert deploy(place, "rejoin")[0].returncode == 2
+
+
+def test_wherever_an_upgrade_breaks_off_it_goes_on_or_back(tmp_path: Path) -> None:
+    """Every call that does something fails once; then it is resumed, or taken back, and all data is of one format."""
+    numbers, n = [0], 0
+    while numbers:
+        n += 1
+        for way in (["--resume"], ["--rollback", "--i-know"]):
+            place = prepared(make_place(tmp_path / f"{n}{way[0]}"))
+            if n == 1:
+                numbers = doing(upgrade(place, "new:2", "--stop")[1])
+                continue
+            if (
+                failing_at(place, numbers[0], "new:2", "--stop")
+                or not (place / ".upgrade").exists()
+            ):
+                continue
+            done, _ = upgrade(place, *way)
+            if "SN-H070" in done.stderr:  # refused by the new version before anything was stopped
+                assert content(place) == {"format 1"}, numbers[0]
+                continue
+            assert done.returncode == 0, (numbers[0], done.stderr)
+            if way == ["--resume"]:
+                assert content(place) == {"format 2"}, numbers[0]
+                assert content(place, "before-upgrade") == {"format 1"}
+            else:
+                assert content(place) == {"format 1"}, numbers[0]
+                assert leftovers(place) <= {"before-rollback"}, numbers[0]
+        numbers = numbers[n > 1 :]
+
+
+def test_wherever_a_rollback_breaks_off_it_can_be_repeated(tmp_path: Path) -> None:
+    """Nothing that was signed is forgotten on the way, and nothing is left but what came after."""
+    numbers, n = [0], 0
+    while numbers:
+        n += 1
+        place = prepared(make_place(tmp_path / str(n)))
+        upgrade(place, "new:2", "--stop")
+        records = [place / f"data/{one}/{one}/signing-record.log" for one in SERVICES[1:]]
+        for record in records:
+            record.write_text("newer")
+        if n == 1:
+            numbers = doing(upgrade(place, "--rollback", "--i-know")[1])
+            continue
+        failing_at(place, numbers[0], "--rollback", "--i-know")
+        done, _ = upgrade(place, "--rollback", "--i-know")
+        if "SN-H070" not in done.stderr:  # the call that failed was not the last word
+            assert done.returncode == 0, (numbers[0], done.stderr)
+        assert content(place) == {"format 1"}, numbers[0]
+        assert {record.read_text() for record in records} == {"newer"}, numbers[0]
+        assert leftovers(place) == {"before-rollback"}, numbers[0]
+        numbers = numbers[1:]
+
+
+def test_a_record_that_cannot_be_kept_stops_the_rollback(place: Path) -> None:
+    """The other validators' are not enough: an epoch that only this one signed would be signed again."""
+    upgrade(place, "new:2", "--stop")
+    records = {one: place / f"data/{one}/{one}/signing-record.log" for one in SERVICES[1:]}
+    for record in records.values():
+        record.write_text("newer")
+    copy = place.with_name("bin") / "cp"
+    copy.write_text(
+        '#!/bin/sh\ncase "$*" in *validator-1/signing-record.next) exit 1 ;; esac\nexec /bin/cp "$@"\n'
+    )
+    copy.chmod(0o755)
+    done, calls = upgrade(place, "--rollback", "--i-know")
+    assert done.returncode != 0
+    assert "recover" not in steps(calls)
+    copy.unlink()
+    done, calls = upgrade(place, "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert {record.read_text() for record in records.values()} == {"newer"}
+
+
+def test_a_rollback_that_cannot_end_gives_way_to_a_restore(place: Path) -> None:
+    upgrade(place, "new:2", "--stop")
+    backup = place / "backup.snb"
+    backup.touch()
+    whole = break_at(place, "up --detach")
+    assert upgrade(place, "--rollback", "--i-know")[0].returncode != 0
+    (place.with_name("bin") / "docker").write_text(whole)
+    done, _ = deploy(place, "up")
+    assert "SN-H070" in done.stderr
+    done, calls = deploy(place, "restore", str(backup), "--i-know")
+    assert done.returncode == 0, done.stderr
+    assert "the rollback to 1.0 ends here" in done.stderr
+    assert [call for call in calls if "backup restore /file" in call]
+    assert not (place / "data/before-upgrade").exists()
+
+
+def test_what_an_interrupted_one_left_running_is_ended_first(place: Path) -> None:
+    engine = place.with_name("bin") / "docker"
+    label = f"label=pinai-subnet.work={place}"
+    engine.write_text(
+        engine.read_text().replace(
+            '*"label=pinai-subnet.work="*) ;;', f'*"{label}"*) echo left-1 left-2 ;;', 1
+        )
+    )
+    _, calls = upgrade(place, "new:2", "--stop")
+    assert calls[1:3] == ["kill left-1 left-2", "wait left-1 left-2"]
+    assert "stop" in steps(calls[3:])

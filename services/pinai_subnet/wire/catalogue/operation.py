@@ -253,7 +253,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         code="SN-H084",
         title="going back would lose what came after the upgrade",
-        cause="The data was converted, so the former version can only go on from the copies of before the upgrade.",
+        cause="The data was converted and the new version started, so the former one can only go on from the copies of "
+        "before that.",
         remedy="Stay with the new version; or `deploy.sh upgrade --rollback --i-know`, which keeps the present data "
         "aside.",
     ),
