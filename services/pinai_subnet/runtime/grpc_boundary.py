@@ -7,14 +7,12 @@ from typing import Any, NoReturn
 import grpc
 
 from pinai_subnet.runtime.logs import get_logger
-from pinai_subnet.runtime.problems import GrpcErrorMapper, GrpcProblem, grpc_problem
+from pinai_subnet.runtime.problems import GrpcErrorMapper, GrpcProblem, GrpcStatus, grpc_problem
 
-_MALFORMED = grpc_problem(
-    grpc.StatusCode.INVALID_ARGUMENT, "SN-H025", "the message cannot be decoded"
-)
-_INTERNAL = grpc_problem(grpc.StatusCode.INTERNAL, "SN-H029", "the call failed unexpectedly")
+_MALFORMED = grpc_problem(GrpcStatus.INVALID_ARGUMENT, "SN-H025", "the message cannot be decoded")
+_INTERNAL = grpc_problem(GrpcStatus.INTERNAL, "SN-H029", "the call failed unexpectedly")
 _UNIMPLEMENTED = grpc_problem(
-    grpc.StatusCode.UNIMPLEMENTED, "SN-H026", "this server does not implement the method"
+    GrpcStatus.UNIMPLEMENTED, "SN-H026", "this server does not implement the method"
 )
 
 
@@ -132,7 +130,7 @@ async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 async def _abort(context: Any, problem: GrpcProblem) -> NoReturn:
-    await context.abort(problem.status, problem.details, problem.metadata)
+    await context.abort(grpc.StatusCode[problem.status.name], problem.details, problem.metadata)
     raise AssertionError("abort raises")
 
 

@@ -9,8 +9,9 @@ import grpc
 
 from pinai_subnet.runtime.binding import address_text, bind, in_use
 from pinai_subnet.runtime.grpc_boundary import ErrorBoundary
+from pinai_subnet.runtime.grpc_times import CallTimer
 from pinai_subnet.runtime.problems import GrpcErrorMapper
-from pinai_subnet.runtime.rpc_times import CallTimer, RpcTimes
+from pinai_subnet.runtime.rpc_times import RpcTimes
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_CONNECTIONS = 2000

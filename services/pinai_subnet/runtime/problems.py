@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, NamedTuple
-
-import grpc
 
 ERROR_CODE_METADATA = "x-error-code"
 """Trailing metadata key under which a gRPC error carries its catalogue code."""
@@ -42,15 +41,35 @@ class ProblemDetails:
         }
 
 
+class GrpcStatus(Enum):
+    """The gRPC statuses that we answer with, named as gRPC names them.
+
+    Our own, so that a process that serves HTTP only does not carry gRPC in memory.
+    """
+
+    INVALID_ARGUMENT = auto()
+    DEADLINE_EXCEEDED = auto()
+    NOT_FOUND = auto()
+    ALREADY_EXISTS = auto()
+    PERMISSION_DENIED = auto()
+    RESOURCE_EXHAUSTED = auto()
+    FAILED_PRECONDITION = auto()
+    UNIMPLEMENTED = auto()
+    INTERNAL = auto()
+    UNAVAILABLE = auto()
+    DATA_LOSS = auto()
+    UNAUTHENTICATED = auto()
+
+
 class GrpcProblem(NamedTuple):
     """One gRPC error: status, details text and trailing metadata."""
 
-    status: grpc.StatusCode
+    status: GrpcStatus
     details: str
     metadata: tuple[tuple[str, str], ...]
 
 
-def grpc_problem(status: grpc.StatusCode, code: str, message: str) -> GrpcProblem:
+def grpc_problem(status: GrpcStatus, code: str, message: str) -> GrpcProblem:
     """Return the gRPC form of a coded error: details `CODE message`, the code also as trailing metadata."""
     return GrpcProblem(status, f"{code} {message[:MAX_DETAIL]}", ((ERROR_CODE_METADATA, code),))
 

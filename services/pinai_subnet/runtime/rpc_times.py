@@ -1,21 +1,15 @@
-"""How long calls to this process took, by method and code: a gRPC interceptor and an ASGI layer. They only measure.
+"""How long calls to this process took, by method and code, and the ASGI layer that measures it. Not gRPC's calls.
 
 The method is the name of a known handler or the template of a route, never what a caller wrote.
 """
 
-import asyncio
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
-from typing import Any
 
-import grpc
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pinai_subnet.runtime.metrics import OTHER, Metrics
 
 _BUCKETS = (0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
-_GRPC_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -44,69 +38,6 @@ class RpcTimes:
     def streamed(self, protocol: str, method: str, code: str) -> None:
         """Take one stream that has ended."""
         self._streams.add(protocol=protocol, method=method, code=code)
-
-
-class CallTimer(grpc.aio.ServerInterceptor):
-    """Times every gRPC call whose method exists; outside the error boundary, so that it sees the final code."""
-
-    def __init__(self, times: RpcTimes) -> None:
-        """Feed these."""
-        self._times = times
-
-    async def intercept_service(
-        self, continuation: Any, handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
-        """Wrap the handler that the rest of the chain returns."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        service, _, name = handler_call_details.method.rpartition("/")
-        method = f"{service.rpartition('.')[2]}/{name}"
-        decode, encode = handler.request_deserializer, handler.response_serializer
-        if handler.request_streaming and handler.response_streaming:
-            wrapped = self._streamed(method, handler.stream_stream)
-            return grpc.stream_stream_rpc_method_handler(wrapped, decode, encode)
-        if handler.request_streaming:
-            wrapped = self._single(method, handler.stream_unary)
-            return grpc.stream_unary_rpc_method_handler(wrapped, decode, encode)
-        if handler.response_streaming:
-            wrapped = self._streamed(method, handler.unary_stream)
-            return grpc.unary_stream_rpc_method_handler(wrapped, decode, encode)
-        wrapped = self._single(method, handler.unary_unary)
-        return grpc.unary_unary_rpc_method_handler(wrapped, decode, encode)
-
-    def _single(self, method: str, handle: Callable[..., Awaitable[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> Any:
-            began = perf_counter()
-            cancelled = False
-            try:
-                return await handle(request, context)
-            except asyncio.CancelledError:
-                cancelled = True
-                raise
-            finally:
-                code = _code(context, cancelled=cancelled)
-                self._times.answered("grpc", method, code, perf_counter() - began)
-
-        return call
-
-    def _streamed(self, method: str, handle: Callable[..., Any]) -> Any:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            cancelled = False
-            answers = handle(request, context)
-            try:
-                if inspect.isawaitable(answers):
-                    await answers
-                    return
-                async for answer in answers:
-                    yield answer
-            except (asyncio.CancelledError, GeneratorExit):
-                cancelled = True
-                raise
-            finally:
-                self._times.streamed("grpc", method, _code(context, cancelled=cancelled))
-
-        return call
 
 
 class RequestTimer:
@@ -142,10 +73,3 @@ def _route(scope: Scope) -> str:
     verb = scope["method"] if scope["method"] in _VERBS else OTHER
     path = getattr(scope.get("route"), "path", None)
     return f"{verb} {path or OTHER}"
-
-
-def _code(context: Any, *, cancelled: bool) -> str:
-    code = context.code()
-    known = isinstance(code, grpc.StatusCode)
-    name = code.name if known else _GRPC_CODES.get(int(code or 0), OTHER)
-    return "CANCELLED" if cancelled and name == "OK" else name

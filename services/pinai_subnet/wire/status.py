@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from grpc import StatusCode
-
 from pinai_subnet.ports.errors import Damaged, DependencyError, Refused, Unreachable
 from pinai_subnet.protocol.errors import (
     Conflict,
@@ -18,32 +16,32 @@ from pinai_subnet.protocol.errors import (
     WrongState,
 )
 from pinai_subnet.runtime.errors import ResourceBusy, StoredDataDamaged
-from pinai_subnet.runtime.problems import GrpcProblem, ProblemDetails, grpc_problem
+from pinai_subnet.runtime.problems import GrpcProblem, GrpcStatus, ProblemDetails, grpc_problem
 
 
 class _Row(NamedTuple):
-    grpc: StatusCode
+    grpc: GrpcStatus
     http: int
     title: str
 
 
 _TABLE: dict[type[Exception], _Row] = {
-    InvalidInput: _Row(StatusCode.INVALID_ARGUMENT, 400, "Invalid input"),
-    Unauthenticated: _Row(StatusCode.UNAUTHENTICATED, 401, "Not authenticated"),
-    Forbidden: _Row(StatusCode.PERMISSION_DENIED, 403, "Not permitted"),
-    NotFound: _Row(StatusCode.NOT_FOUND, 404, "Not found"),
-    Conflict: _Row(StatusCode.ALREADY_EXISTS, 409, "Conflict"),
-    WrongState: _Row(StatusCode.FAILED_PRECONDITION, 409, "Wrong state"),
-    Exhausted: _Row(StatusCode.RESOURCE_EXHAUSTED, 429, "Limit reached"),
-    NotReady: _Row(StatusCode.UNAVAILABLE, 503, "Not ready"),
-    TooSlow: _Row(StatusCode.DEADLINE_EXCEEDED, 504, "Too slow"),
-    SubnetError: _Row(StatusCode.FAILED_PRECONDITION, 409, "Refused"),
-    Unreachable: _Row(StatusCode.UNAVAILABLE, 503, "Dependency unreachable"),
-    Refused: _Row(StatusCode.FAILED_PRECONDITION, 502, "Dependency refused"),
-    Damaged: _Row(StatusCode.DATA_LOSS, 500, "Stored data damaged"),
-    DependencyError: _Row(StatusCode.UNAVAILABLE, 503, "Dependency failed"),
-    ResourceBusy: _Row(StatusCode.RESOURCE_EXHAUSTED, 503, "Busy"),
-    StoredDataDamaged: _Row(StatusCode.DATA_LOSS, 500, "Stored data damaged"),
+    InvalidInput: _Row(GrpcStatus.INVALID_ARGUMENT, 400, "Invalid input"),
+    Unauthenticated: _Row(GrpcStatus.UNAUTHENTICATED, 401, "Not authenticated"),
+    Forbidden: _Row(GrpcStatus.PERMISSION_DENIED, 403, "Not permitted"),
+    NotFound: _Row(GrpcStatus.NOT_FOUND, 404, "Not found"),
+    Conflict: _Row(GrpcStatus.ALREADY_EXISTS, 409, "Conflict"),
+    WrongState: _Row(GrpcStatus.FAILED_PRECONDITION, 409, "Wrong state"),
+    Exhausted: _Row(GrpcStatus.RESOURCE_EXHAUSTED, 429, "Limit reached"),
+    NotReady: _Row(GrpcStatus.UNAVAILABLE, 503, "Not ready"),
+    TooSlow: _Row(GrpcStatus.DEADLINE_EXCEEDED, 504, "Too slow"),
+    SubnetError: _Row(GrpcStatus.FAILED_PRECONDITION, 409, "Refused"),
+    Unreachable: _Row(GrpcStatus.UNAVAILABLE, 503, "Dependency unreachable"),
+    Refused: _Row(GrpcStatus.FAILED_PRECONDITION, 502, "Dependency refused"),
+    Damaged: _Row(GrpcStatus.DATA_LOSS, 500, "Stored data damaged"),
+    DependencyError: _Row(GrpcStatus.UNAVAILABLE, 503, "Dependency failed"),
+    ResourceBusy: _Row(GrpcStatus.RESOURCE_EXHAUSTED, 503, "Busy"),
+    StoredDataDamaged: _Row(GrpcStatus.DATA_LOSS, 500, "Stored data damaged"),
 }
 
 _Coded = SubnetError | DependencyError | ResourceBusy | StoredDataDamaged

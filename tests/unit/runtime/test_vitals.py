@@ -10,11 +10,12 @@ from fastapi import FastAPI
 
 from pinai_subnet.matcher.metrics import MatcherMetrics
 from pinai_subnet.runtime.clock import SystemClock
+from pinai_subnet.runtime.grpc_times import CallTimer
 from pinai_subnet.runtime.health import Health
 from pinai_subnet.runtime.http_server import create_app
 from pinai_subnet.runtime.lifecycle import Process
 from pinai_subnet.runtime.metrics import Metrics
-from pinai_subnet.runtime.rpc_times import CallTimer, RpcTimes
+from pinai_subnet.runtime.rpc_times import RpcTimes
 from pinai_subnet.validator.metrics import ValidatorMetrics
 
 HOSTILE = [

@@ -9,6 +9,7 @@ from grpc import StatusCode
 import pinai_subnet.runtime
 from pinai_subnet.ports.errors import DependencyError, Unreachable
 from pinai_subnet.protocol.errors import SubnetError, WrongState
+from pinai_subnet.runtime.problems import GrpcStatus
 from pinai_subnet.wire.catalogue import CATALOGUE
 from pinai_subnet.wire.status import grpc_status, http_problem
 
@@ -38,8 +39,13 @@ def test_a_subclass_has_the_status_of_its_nearest_parent() -> None:
     closed, offline = grpc_status(Closed("SN-M101", "x")), grpc_status(Offline("SN-S001", "x"))
     assert closed is not None
     assert offline is not None
-    assert closed.status is StatusCode.FAILED_PRECONDITION
-    assert offline.status is StatusCode.UNAVAILABLE
+    assert closed.status is GrpcStatus.FAILED_PRECONDITION
+    assert offline.status is GrpcStatus.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", GrpcStatus)
+def test_every_status_is_one_of_grpcs_own(status: GrpcStatus) -> None:
+    assert status.name in StatusCode.__members__
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), TimeoutError(), KeyError("k")])
