@@ -13,6 +13,9 @@ from pinai_subnet.runtime.errors import EXIT_CONFIG, EXIT_OK
 
 USAGE_ERROR = 64
 
+_NEVER_IN_ROLES = ("pygments", "rich")
+"""Libraries that others load when they can, and do without: 3 MB of a role for tracebacks that it writes plainly."""
+
 
 def _role_parser(role: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=role, description=f"Runs the {role} of one subnet.")
@@ -59,7 +62,14 @@ def _print_version(role: str) -> int:
     return EXIT_OK
 
 
+def _leave_out() -> None:
+    """Let imports of what roles never use fail as if it were not installed; only the command line needs it."""
+    for name in _NEVER_IN_ROLES:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # documented: None refuses the import
+
+
 def _run_role(role: str, options: argparse.Namespace) -> int:
+    _leave_out()
     arguments = Arguments(
         config_dir=options.config_dir,
         id=options.id,
