@@ -18,6 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "bin"
 ROLES = ("registry", "matcher", "validator", "simple-agent", "rootlayer", "console")
 PROGRAMS = (*ROLES, "subnetctl")
+FREEZER = ROOT / "build/freeze/venv/bin/python"
+INSPECT = """
+import json, sys
+from PyInstaller.archive.readers import CArchiveReader
+archive = CArchiveReader(sys.argv[1]).open_embedded_archive("PYZ.pyz")
+code = archive.extract(sys.argv[2])
+columns = any(column is not None for place in code.co_positions() for column in place[2:])
+lines = any(place[0] for place in code.co_positions())
+print(json.dumps({"columns": columns, "documented": "__doc__" in code.co_names, "lines": lines}))
+"""
 SOURCE = re.compile(r".*\.(py|pyi|pyx|proto|c|h)")
 
 pytestmark = pytest.mark.containers
@@ -78,6 +88,21 @@ def test_no_source_is_inside() -> None:
 def test_no_path_of_the_building_machine_is_inside() -> None:
     here = str(ROOT).encode()
     assert [path for path in BIN.rglob("*") if path.is_file() and here in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "documented"), [("structlog.stdlib", False), ("pinai_subnet.runtime.health", True)]
+)
+def test_code_carries_lines_but_no_columns_and_no_docstrings_of_libraries(
+    module: str, documented: bool
+) -> None:
+    """They would be in the memory of every role; help and API descriptions come from our own docstrings only."""
+    done = subprocess.run(
+        [FREEZER, "-c", INSPECT, BIN / "pinai-subnet", module],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"columns": False, "documented": documented, "lines": True}
 
 
 def test_all_programs_share_one_tree() -> None:
