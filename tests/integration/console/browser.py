@@ -103,13 +103,24 @@ class Browser:
 
     async def click(self, selector: str) -> None:
         """Click the first element that fits."""
-        found = await self._call("element", {"using": "css selector", "value": selector})
-        await self._call(f"element/{next(iter(found.values()))}/click", {})
+        await self._act(selector, "click", {})
 
     async def fill(self, selector: str, text: str) -> None:
         """Type into the first element that fits."""
-        found = await self._call("element", {"using": "css selector", "value": selector})
-        await self._call(f"element/{next(iter(found.values()))}/value", {"text": text})
+        await self._act(selector, "value", {"text": text})
+
+    async def _act(self, selector: str, action: str, body: dict[str, Any]) -> None:
+        """Do something with the first element that fits; again where the page was replaced while it was looked for."""
+        for _ in range(20):
+            found = await self._call("element", {"using": "css selector", "value": selector})
+            path = f"/session/{self._session}/element/{next(iter(found.values()))}/{action}"
+            answer = await self._client.post(path, json=body)
+            value = answer.json()["value"]
+            if answer.status_code == 200:
+                return
+            assert value["error"] == "stale element reference", value
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{selector} is replaced all the time")
 
     async def complaints(self) -> list[str]:
         """What the browser's console had to complain about since the last time."""
