@@ -127,7 +127,7 @@ own_again() { # what the restore made: data to the containers' user, configurati
   prepare_data all
   at_work --network none --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --volume "$home:/deployment" --workdir /deployment \
     --entrypoint sh "$image" -c 'chown -R "$1" config; [ ! -e backups ] || chown -R "$1" backups
-      for one in data/before-restore-*; do chown -R "$2" "$one"; done' \
+      for one in data/before-restore-*; do [ ! -e "$one" ] || chown -R "$2" "$one"; done' \
     sh "$(stat -c %u:%g "$home")" "$image_uid:$image_uid"
 }
 
