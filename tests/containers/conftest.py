@@ -9,6 +9,7 @@ import pytest
 from tests.containers.deployment_kit import export, unpacked
 from tests.containers.figures import Figures
 from tests.containers.kit import IMAGE, ROOT, ContainerNetwork, docker
+from tests.containers.other_build import MAJOR, build_major, remove_images
 
 FIGURES = pytest.StashKey[Figures]()
 INSIDE = (
@@ -46,6 +47,13 @@ def image() -> str:
     )  # fmt: skip
     assert same.returncode == 0, f"{IMAGE} is of {found or 'nothing'}: make build image"
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def major(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image of a version whose data has another format, really built."""
+    yield build_major(tmp_path_factory.mktemp("major"))
+    remove_images(MAJOR)
 
 
 @pytest.fixture(scope="module")

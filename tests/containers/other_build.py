@@ -11,6 +11,12 @@ from tests.containers.deployment_kit import run
 from tests.containers.kit import ROOT, docker
 
 BUILD_SECONDS = 500
+MAJOR, MAJOR_VERSION = "pinai-subnet-major", "100.0.0"
+"""A version whose data has format 2: three of the databases have one more migration."""
+SOURCES = ("registry/store.py", "matcher/store.py", "validator/archive.py")
+MIGRATION = """
+MIGRATIONS = (*MIGRATIONS, "CREATE TABLE of_format_2 (number INTEGER); INSERT INTO of_format_2 VALUES (2);")
+"""
 
 
 def build_version(
@@ -39,6 +45,23 @@ def build_version(
         )
         assert done.returncode == 0, done.stdout + done.stderr
     print(f"build of {version}: {time.monotonic() - begun:.0f} s")
+
+
+def build_major(place: Path) -> str:
+    """Build the version whose data has another format; return its image."""
+    package = "services/pinai_subnet"
+    build_version(
+        place / "source",
+        name=MAJOR,
+        version=MAJOR_VERSION,
+        changes={f"{package}/runtime/data_dir.py": _with_format_2}
+        | {f"{package}/{file}": lambda text: text + MIGRATION for file in SOURCES},
+    )
+    return f"{MAJOR}:latest"
+
+
+def _with_format_2(text: str) -> str:
+    return re.sub(r"(?m)^DATA_FORMAT = 1$", "DATA_FORMAT = 2", text)
 
 
 def remove_images(name: str) -> None:

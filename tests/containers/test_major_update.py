@@ -25,44 +25,20 @@ from tests.containers.deployment_kit import (
     unpacked,
 )
 from tests.containers.kit import docker, get, until
-from tests.containers.other_build import build_version, remove_images
+from tests.containers.other_build import MAJOR, MAJOR_VERSION
 
 from pinai_subnet.bootstrap.version import VERSION
 
 pytestmark = pytest.mark.containers
 
 LABEL = "pinai-subnet.work"
-MAJOR, MAJOR_VERSION = "pinai-subnet-major", "100.0.0"
 CONVERTED = {"registry": "registry", "matcher": "matcher", "validator-1": "archive"}
 """Service to its database that has one more migration."""
-SOURCES = ("registry/store.py", "matcher/store.py", "validator/archive.py")
-MIGRATION = """
-MIGRATIONS = (*MIGRATIONS, "CREATE TABLE of_format_2 (number INTEGER); INSERT INTO of_format_2 VALUES (2);")
-"""
 WITHOUT_VALIDATORS = """\
 FROM {major}:latest
 LABEL org.opencontainers.image.version=100.1.0
 ENTRYPOINT ["/bin/sh", "-c", "[ \\"$1\\" != validator ] || exit 1; exec /app/entrypoint.sh \\"$@\\"", "sh"]
 """
-
-
-def _with_format_2(text: str) -> str:
-    return re.sub(r"(?m)^DATA_FORMAT = 1$", "DATA_FORMAT = 2", text)
-
-
-@pytest.fixture(scope="module")
-def major(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image of a version whose data has another format."""
-    package = "services/pinai_subnet"
-    build_version(
-        tmp_path_factory.mktemp("major") / "source",
-        name=MAJOR,
-        version=MAJOR_VERSION,
-        changes={f"{package}/runtime/data_dir.py": _with_format_2}
-        | {f"{package}/{file}": lambda text: text + MIGRATION for file in SOURCES},
-    )
-    yield f"{MAJOR}:latest"
-    remove_images(MAJOR)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 The hosts are Compose projects of their own with networks of their own (`hosts.py`); nothing is shared but the machine.
 """
 
+import json
 import shutil
 import subprocess
 import threading
@@ -199,6 +200,31 @@ def test_a_validator_without_its_data_fetches_everything_before_it_votes(hosts: 
     hosts.finalised(hosts.submit(b"with its signature"))
     docker("start", third)
     until(lambda: has_all(hosts.hosts[2], hosts.first), "the third one is back")
+
+
+def test_a_host_goes_to_another_data_format_and_back_while_the_others_go_on(
+    hosts: Hosts, major: str
+) -> None:
+    """Two data formats side by side; going back, its validator gets what came since from the others."""
+    first, second, third = hosts.hosts
+    print(second.deploy("upgrade", major, "--stop"))
+    stamp = second.root / "data/validator-2/validator-2/identity.json"
+    assert json.loads(stamp.read_text())["format"] == 2
+    hosts.finalised(hosts.submit(b"one of three has another data format"))
+    docker("stop", third.container("validator-3"))
+    said = second.deploy("upgrade", "--rollback", "--i-know", status=1)
+    assert "SN-H073 validator-2 would begin without a log" in said
+    docker("start", third.container("validator-3"))
+    until(lambda: has_all(third, first), "the third one is back")
+    said = second.deploy("upgrade", "--rollback", "--i-know")
+    print(said)
+    assert "but for the ledger, which comes from the other hosts" in said
+    assert json.loads(stamp.read_text())["format"] == 1
+    assert has_all(second, first)
+    docker("stop", third.container("validator-3"))
+    hosts.finalised(hosts.submit(b"it signs again"))
+    docker("start", third.container("validator-3"))
+    until(lambda: has_all(third, first), "the third one is back")
 
 
 def test_every_command_of_the_readme_about_several_servers_is_run_here() -> None:
