@@ -63,6 +63,8 @@ compose_file=$home/docker/docker-compose.yml
 image=$(sed -nE "s/^(export +)?PINAI_IMAGE *= *[\"']?([^\"' #"$'\r'"]+).*/\2/p" "$home/.env" 2>/dev/null | tail -1 || true)
 image=${image:-${PINAI_IMAGE:-pinai-subnet:latest}}
 image_uid=1000
+work_label=pinai-subnet.work=$home # of containers that change files
+locked=                            # whether no other deploy.sh works here
 ready_seconds=${READY_SECONDS:-180}
 dry_run=
 non_interactive=
@@ -81,6 +83,7 @@ tool() { # tool [OPTION…] -- WORDS…: run subnetctl without network and right
   local options=()
   while [[ $1 != -- ]]; do options+=("$1"); shift; done
   shift
+  [[ -z $locked || ${mount_mode:-ro} != rw ]] || options+=(--label "$work_label")
   docker run --rm --log-driver none --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
     --user "$(stat -c %u:%g "$home")" --volume "$home:/deployment:${mount_mode:-ro}" "${options[@]}" \
     --entrypoint /app/bin/subnetctl "$image" "$@"
@@ -96,6 +99,10 @@ load_environment() { # .env becomes this process's environment, read by the one 
 reach() { # the network of the containers where it is there: the program inside has to ask the members
   local name=${NETWORK_NAME:-subnet-network}
   if docker network inspect "$name" >/dev/null 2>&1; then echo "$name"; else echo none; fi
+}
+
+quietly() { # quietly WORDS…: what it says is of interest only where it fails, which ends this
+  "$@" >"$scratch/said" 2>&1 || { cat "$scratch/said" >&2; exit 1; }
 }
 
 compose() { docker compose --env-file /dev/null --file "$compose_file" "$@"; }
@@ -259,7 +266,6 @@ on_data() { # on_data SCRIPT WORDS…: run it in data/, as one who may read and 
     --workdir /data --entrypoint sh "$image" -c "$1" sh "${@:2}"
 }
 
-work_label=pinai-subnet.work=$home
 at_work() { # at_work OPTION… IMAGE WORDS…: a container that changes files; who comes later finds it by its label
   docker run --rm --log-driver none --read-only --cap-drop ALL --security-opt no-new-privileges --label "$work_label" "$@"
 }
@@ -483,6 +489,7 @@ case ${verb:-up} in
   init | up | down | restart | fix-perms | upgrade | backup | restore | reset | join | approve | move | refresh | rotate-key | remove | rejoin)
     exec 9>"$home/.deploy.lock"
     flock --nonblock 9 || { problem SN-H062 "another deploy.sh works here" "$home/.deploy.lock" "wait until it has ended"; exit 75; }
+    locked=1
     end_former_work
     ;;
 esac
@@ -496,7 +503,7 @@ case ${verb:-up} in
     exit "$found"
     ;;
   init) init "${words[@]}" ;;
-  join) join "${words[@]}" ;;
+  join) refuse_unfinished_upgrade; join "${words[@]}" ;;
   fix-perms)
     check_engine
     check_image
@@ -508,6 +515,7 @@ case ${verb:-up} in
     check_image
     check_env
     load_environment
+    case $verb in approve | move | refresh | remove) refuse_unfinished_upgrade ;; esac # each may start something
     case $verb in
       restart) refuse_unfinished; restart "${words[@]}" ;;
       logs) compose logs --follow --tail 100 "${words[@]}" ;;

@@ -65,11 +65,13 @@ upgrade_copy() { # the copies appear whole; those of an upgrade before are of no
       if [ -e "$one" ]; then cp -a "$one" "$copies.partial/"; else : >"$copies.partial/none.$one"; fi
     done
     busybox sync
-    mv "$copies.partial" "$copies"' "$copies" $(data_services) ||
-    not_converted "the data could not be copied; nothing of it was changed"
+    mv "$copies.partial" "$copies"' "$copies" $(data_services) && return
+  delete_copies # half of one is of no use, and may be what has filled the disk
+  not_converted "the data could not be copied; nothing of it was changed"
 }
 
 upgrade_convert() {
+  stop_all # however often it is repeated: somebody may have started something
   note converting begun
   migrate || not_converted "$(noted new-version) did not convert the data; all of it as it was is in data/$copies"
 }
@@ -83,40 +85,68 @@ migrate() { # migrate [--dry-run]: the new version's, on what is stopped
     sed "s#/data/#$home/data/#g; s#^#  #" >&2
 }
 
-not_converted() { # not_converted MESSAGE
-  note state failed
+not_converted() { # not_converted MESSAGE; said before it is noted, for the disk may be full
   problem SN-H083 "$1; everything is stopped" "$home/data" \
     "correct the cause, then ./scripts/deploy.sh upgrade --resume; or back: ./scripts/deploy.sh upgrade --rollback"
+  note state failed
   exit 1
 }
 
 # --- back
 
-validators_here() { data_services | grep '^validator-'; }
+validators_here() { data_services | grep '^validator-' || true; }
 
-refuse_back() { # refuse_back CERTAIN STOPPED: where the data was converted, and going back is not possible or costs something
+has_others() { # whether validators here get the ledger from validators of other hosts, or have only the copies
+  local way validator told
+  way=$(noted way || true)
+  if [[ -z $way ]]; then
+    way=copies
+    validator=$(validators_here | head -1)
+    if on_several_hosts && [[ -n $validator ]]; then
+      told=$(tool --network none -- validator rejoin-empty "$validator" --dry-run --json --home /deployment)
+      [[ $told == *'"others": 0'* ]] || way=others
+    fi
+    [[ -n $dry_run ]] || note way "$way"
+  fi
+  [[ $way == others ]]
+}
+
+signed_since() { # whether somebody started a validator by hand after the copies were made, and it has signed
+  # shellcheck disable=SC2016
+  [[ -n $(on_data '
+    for copy in "$1"/validator-*; do
+      name=${copy##*/}
+      record=$name/$name/signing-record.log
+      [ ! -e "$record" ] || busybox cmp -s "$record" "$copy/$name/signing-record.log" || echo "$name"
+    done' "$copies") ]]
+}
+
+refuse_back() { # refuse_back CERTAIN: where the data was converted, and going back is not possible or costs something
   if ! conversion_began || [[ $(noted state) == rolling-back ]]; then return 0; fi
   has_copies || {
     problem SN-H085 "the data is in format $(noted new-format), and the copies of it in format $(noted old-format) are gone" \
       "$home/data/$copies" "stay with $(noted new-version)"
     refuse_if_problems
   }
-  was_started || return 0
+  if ! was_started; then
+    signed_since || return 0
+    note started "by hand"
+  fi
   [[ -n $1 ]] || {
     problem SN-H084 "$(noted new-version) was started on the data of $(noted stopped-at); what came after that would be lost$(
-      ! on_several_hosts || echo ', but for the ledger, which the other hosts have'
+      ! has_others || echo ', but for the ledger, which the other hosts have'
     )" "$home/data" \
       "stay with $(noted new-version), or go back nevertheless: ./scripts/deploy.sh upgrade --rollback --i-know"
     refuse_if_problems
   }
-  if on_several_hosts; then require_others "$2"; else require_room_back; fi
+  has_others || require_room_back
 }
 
-require_others() { # require_others STOPPED: validators begin without a log then, and fetch it from a majority of the others
+require_others() { # validators begin without a log then, and fetch it from a majority of the others
   local validator
-  [[ -z $1 ]] || return 0
+  if ! conversion_began || ! was_started || ! has_others; then return 0; fi
   for validator in $(validators_here); do
-    spare "$validator" || {
+    with_network compose step-down "$validator" | sed 's/^/  /' >&2 || {
       problem SN-H073 "$validator would begin without a log, and too few others are there to give it theirs" "$home" \
         "bring them back first; where all hosts go back: upgrade --rollback --i-know --stopped on each of them, then on one ./scripts/deploy.sh restore BACKUP"
       exit 1
@@ -127,7 +157,7 @@ require_others() { # require_others STOPPED: validators begin without a log then
 require_room_back() { # the copies of validators stay until the ledger has been recovered from them
   local needed free
   # shellcheck disable=SC2046
-  needed=$(($(megabytes $(validators_here | sed "s#^#$copies/#")) + 64))
+  needed=$((2 * $(megabytes $(validators_here | sed "s#^#$copies/#")) + 64))
   free=$(free_megabytes)
   ((free >= needed)) || {
     problem SN-V106 "only $free MB are free; going back takes $needed MB" "$home/data" "free the space"
@@ -138,10 +168,12 @@ require_room_back() { # the copies of validators stay until the ledger has been 
 upgrade_data_back() { # can be repeated from its beginning
   local aside keep=''
   if ! conversion_began || was_noted step data-back; then return 0; fi
-  compose stop >"$scratch/stop" 2>&1 || true
-  compose_old stop >"$scratch/stop" 2>&1
+  stop_all
   aside=$(noted aside) || { aside=before-rollback-$(date -u +%Y%m%dT%H%M%SZ); note aside "$aside"; }
-  if was_started && ! on_several_hosts; then keep=keep; fi
+  if was_started && ! has_others; then
+    keep=keep
+    require_room_back
+  fi
   # shellcheck disable=SC2016,SC2046
   on_data '
     set -e
@@ -161,7 +193,9 @@ upgrade_data_back() { # can be repeated from its beginning
     done
     busybox sync' "$copies" "$aside" "$keep" $(data_services)
   if was_started; then
-    epochs_above "$aside"
+    keep_records "$aside"
+    note step records-back
+    epochs_above
   else
     # shellcheck disable=SC2016
     on_data 'rm -rf "$1"' "$aside" # nobody has written into it but the conversion
@@ -169,8 +203,7 @@ upgrade_data_back() { # can be repeated from its beginning
   note step data-back
 }
 
-epochs_above() { # epochs_above ASIDE: the new version may have signed; its records of that are newer than the copies
-  local validator
+keep_records() { # keep_records ASIDE: the new version may have signed; its records of that are newer than the copies
   # shellcheck disable=SC2016
   on_data '
     set -e
@@ -183,31 +216,49 @@ epochs_above() { # epochs_above ASIDE: the new version may have signed; its reco
       busybox sync
       mv "$name/$name/signing-record.next" "$name/$name/signing-record.log"
     done' "$1"
-  if on_several_hosts; then # the others have the ledger
+}
+
+epochs_above() { # no number that may have been signed is used again
+  local validator
+  [[ -n $(validators_here) ]] || return 0
+  if has_others; then
     for validator in $(validators_here); do rejoin_empty "$validator"; done
     return
   fi
   own_again
   cp -p "$upgrade_dir/old/network.yaml" "$home/config/network.yaml.next"
   mv "$home/config/network.yaml.next" "$home/config/network.yaml"
-  tool_on_data -- recover --home /deployment --containers --apply | sed "s#/deployment#$home#g; s#^#  #; /every further host/d" >&2
+  noted restores >/dev/null || note restores "$(former_lives)"
+  tool_on_data -- recover --home /deployment --containers --apply | sed "s#/deployment#$home#g; s#^#  #; /every further host/d; /former data is in/s/; former.*//" >&2
   own_again
+  # What it moved aside were copies of copies.
+  for validator in $(former_lives); do
+    # shellcheck disable=SC2016
+    [[ " $(noted restores) " == *" $validator "* ]] || on_data 'rm -rf "$1"' "$validator"
+  done
 }
+
+former_lives() { (cd "$home/data" && find . -maxdepth 1 -name 'before-restore-*' -printf '%f\n') | xargs; }
 
 say_back() {
   local version
   version=$(noted old-version)
-  if ! conversion_began || ! was_started; then
+  if was_noted leave stopped; then
+    say "BACK at $version, and everything is stopped; on the first host ./scripts/deploy.sh restore BACKUP, on the others the line that it prints"
+  elif ! conversion_began || ! was_started; then
     say "BACK at $version; data, keys and configuration are kept"
-  elif on_several_hosts; then
+  elif has_others; then
     say "BACK at $version with the data of $(noted stopped-at), but for the ledger, which comes from the other hosts; what was here is in data/$(noted aside)"
   else
     say "BACK at $version with the data of $(noted stopped-at); what came after it is in data/$(noted aside) only"
   fi
 }
 
-close_rollback() { # a restore puts something else in the place of what a rollback that is not finished has put back
-  if [[ $(noted state || true) != rolling-back ]] || ! was_noted step data-back; then return 0; fi
+rollback_can_be_closed() { # by a restore, which puts something else in the place of what the rollback has put back
+  [[ $(noted state || true) == rolling-back ]] && { was_noted step records-back || was_noted step data-back; }
+}
+
+close_rollback() {
   old_image=$(noted old-image)
   image=$old_image
   upgrade_files_back
@@ -233,5 +284,9 @@ upgrade_finish() {
   if ! has_copies; then say "there are no copies to delete"; return; fi
   [[ -z $dry_run ]] || { say "would delete data/$copies"; return; }
   delete_copies
-  say "deleted data/$copies; there is no way back to $(noted old-version) any more"
+  if [[ $(noted state) == 'done' ]]; then
+    say "deleted data/$copies; there is no way back to $(noted old-version) any more"
+  else
+    say "deleted data/$copies, which nothing needs"
+  fi
 }

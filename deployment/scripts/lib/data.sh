@@ -70,7 +70,7 @@ rejoin() { # rejoin VALIDATOR: whose data is lost or unusable; the others have t
   refuse_unfinished
   [[ -z $dry_run ]] || { say "would have $1 begin without a log and fetch everything from the others"; return; }
   spare "$1"
-  compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
+  quietly compose stop "$1"
   rejoin_empty "$1"
   start_again "$1"
   say "$1 has everything again and votes"
@@ -100,15 +100,16 @@ restore() { # restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key
     shift
   done
   require_backup "$file"
-  [[ -n $dry_run ]] || close_rollback
-  refuse_unfinished
+  if rollback_can_be_closed; then image=$(noted old-image); else refuse_unfinished; fi
   options+=(--volume "$(realpath "$file"):/file:ro")
   words=(backup restore /file --home /deployment --containers "${sure[@]}" "${words[@]}")
   # Refused here, while everything runs: a living quorum, another subnet, a damaged file, missing signatures.
   tool --network "$(reach)" "${options[@]}" -- "${words[@]}" --dry-run
   [[ -z $dry_run ]] || return 0
+  if rollback_can_be_closed; then close_rollback; fi
+  stop_matcher
   mapfile -t validators < <(compose config --services | grep '^validator-')
-  compose stop matcher "${validators[@]}" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
+  quietly compose stop "${validators[@]}"
   tool_on_data "${options[@]}" -- "${words[@]}" | sed "s#/deployment#$home#g; s#^on every further host: subnetctl backup#on every further host: deploy.sh#"
   own_again
   close_way_back

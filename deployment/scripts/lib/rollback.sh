@@ -2,7 +2,7 @@
 # Back from an upgrade: one service that did not get ready, or all of it; read by deploy.sh, goes with lib/upgrade.sh.
 
 compose_old() (
-  while read -r name; do unset "$name"; done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
+  while read -r name; do [[ -z $name ]] || unset "$name"; done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
   PINAI_IMAGE=$old_image docker compose --env-file /dev/null --project-directory "$home/docker" \
     --file "$upgrade_dir/old/docker-compose.yml" "$@"
 )
@@ -35,8 +35,12 @@ upgrade_failed() { # the first service that does not get ready ends it: that one
 
 env_back() { # what the upgrade added goes, and the image that it named; all else is the operator's, new keys above all
   local name without=()
-  while read -r name; do without+=(--without "$name"); done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
-  mount_mode=rw tool --network none -- compose pin "$old_image" "${without[@]}" --home /deployment >/dev/null
+  while read -r name; do [[ -z $name ]] || without+=(--without "$name"); done < <(cat "$upgrade_dir/added-variables" 2>/dev/null)
+  if ((${#without[@]})); then # asked of the version that added them: an older one may not know how
+    mount_mode=rw image=$(noted new-image) tool --network none -- compose pin "$old_image" "${without[@]}" --home /deployment >/dev/null
+  else
+    pin "$old_image"
+  fi
 }
 
 upgrade_files_back() {
@@ -62,9 +66,15 @@ upgrade_rollback() { # upgrade_rollback CERTAIN STOPPED
       refuse_if_problems
       ;;
   esac
-  refuse_back "$1" "$2"
+  if [[ -n $2 && $(noted mode) != stop ]]; then
+    problem SN-H070 "this upgrade took one service after the other; going back it does the same, and stops nothing" \
+      "$upgrade_dir/journal" "./scripts/deploy.sh upgrade --rollback, without --stopped"
+    refuse_if_problems
+  fi
+  refuse_back "$1"
   [[ -z $dry_run ]] || { say "would go back: $(noted new-version) -> $(noted old-version)"; return; }
   old_image=$(noted old-image) new_image=$(noted new-image)
+  [[ -n $2 || $(noted state) == rolling-back ]] || require_others
   note state rolling-back
   [[ -z $2 ]] || note leave stopped
   if ! was_noted step pin-old; then
@@ -76,7 +86,7 @@ upgrade_rollback() { # upgrade_rollback CERTAIN STOPPED
   if [[ $(noted mode) == stop ]]; then
     upgrade_data_back
     if was_noted leave stopped; then
-      compose_old stop >"$scratch/stop" 2>&1
+      quietly compose_old stop
     else
       compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
       wait_all_ready

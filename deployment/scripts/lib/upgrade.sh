@@ -277,7 +277,7 @@ upgrade_load() {
 
 upgrade_quiet() { # no new work, so that nothing comes after the backup
   note stopped "$(microseconds)"
-  compose stop matcher >"$scratch/stop" 2>&1
+  stop_matcher
 }
 
 upgrade_backup() {
@@ -375,9 +375,19 @@ with_new() { # with_new SERVICE…
     { cat "$scratch/up" >&2; return 1; }
 }
 
-upgrade_stop() { # of both Compose files: what only the former one knows has data too
-  compose stop >"$scratch/stop" 2>&1
-  compose_old stop >"$scratch/stop" 2>&1
+stop_matcher() { # one of several hosts may have none
+  local services
+  services=$(compose config --services)
+  if grep -qx matcher <<<"$services"; then quietly compose stop matcher; fi
+}
+
+stop_all() { # of both Compose files: what only the former one knows has data too
+  quietly compose stop
+  quietly compose_old stop
+}
+
+upgrade_stop() {
+  stop_all
   note stopped-at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 }
 

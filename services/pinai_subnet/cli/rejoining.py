@@ -18,6 +18,9 @@ from pinai_subnet.ports.errors import Refused
 def rejoin_empty(
     validator: Annotated[str, typer.Argument(help="a validator's id", show_default=False)],
     home: HomeOption = HOME,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only say from how many others it would fetch")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put the log of a validator that is down aside: when it starts, it fetches everything before it votes or signs.
@@ -32,7 +35,14 @@ def rejoin_empty(
         raise Refused(
             "SN-R084", f"{validator} has no key in this home; here are {', '.join(sorted(here))}"
         )
-    if len(session.network.parameters.validators) == 1:
+    others = len(session.network.parameters.validators) - 1
+    if dry_run:
+        Screen(as_json=as_json).result(
+            {"validator": validator, "others": others},
+            f"  {validator} would begin without a log, and there are {others} others",
+        )
+        return
+    if others == 0:
         raise Refused("SN-R018", f"{validator} is the only one: nobody else has its ledger")
     target = here[validator]
     target.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

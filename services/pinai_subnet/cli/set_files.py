@@ -29,7 +29,7 @@ def write_env(
     lines = []
     for line in home.env_file.read_text(encoding="utf-8").splitlines():
         name = line.partition("=")[0].strip().removeprefix("export ").strip()
-        if name in without:
+        if name and name in without:
             continue
         lines.append(f"{name}={left.pop(name)}" if name in left else line)
     lines += [f"{name}={value}" for name, value in left.items()]

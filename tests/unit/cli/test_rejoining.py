@@ -65,6 +65,10 @@ def test_the_only_validator_keeps_its_log(
 ) -> None:
     """Nobody else has its ledger, and without its vote it could never start again."""
     alone = Place(tmp_path / "alone", validators=1)
+    home = str(alone.home.root)
+    words = ["validator", "rejoin-empty", "validator-1", "--home", home]
+    assert main([*words, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"validator": "validator-1", "others": 0}
     assert rejoin(alone, "validator-1") == FAILED
     assert "SN-R018" in capsys.readouterr().err
     assert not (alone.home.data / "validator-1").exists()

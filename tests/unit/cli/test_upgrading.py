@@ -128,6 +128,9 @@ def test_an_env_file_keeps_what_it_had(tmp_path: Path) -> None:
     assert env.read_text().endswith("NEW=5\nPINAI_IMAGE=pinai-subnet:2\n")
     pin("pinai-subnet:1", home=tmp_path, without=["NEW"])
     assert env.read_text() == "# mine\nexport MINE=1\nPINAI_IMAGE=pinai-subnet:1\n"
+    env.write_text("# mine\n\nMINE=1\n")
+    pin("pinai-subnet:1", home=tmp_path, without=["", "MINE"])
+    assert env.read_text() == "# mine\n\nPINAI_IMAGE=pinai-subnet:1\n", "empty lines stay"
 
 
 def test_a_variable_with_export_is_replaced_and_not_given_twice(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def steps(calls: list[str]) -> list[str]:
         " stop\n": "stop",
         "cp -a": "copy",
         " migrate /data/": "convert",
-        "--dry-run": "examine",
+        "/validator-2 --dry-run": "examine",
         "up --detach": "start",
         "recover --home": "recover",
         "compose prove": "prove",
@@ -129,7 +129,10 @@ def upgrade(place: Path, *words: str) -> Ran:
 def test_everything_is_stopped_and_copied_before_anything_is_converted(place: Path) -> None:
     done, calls = upgrade(place, "new:2", "--stop")
     assert done.returncode == 0, done.stderr
-    assert steps(calls) == ["quiet", "backup", "stop", "examine", "copy", "convert", "start"]
+    assert steps(calls) == [
+        *("quiet", "backup", "stop", "examine", "copy"),
+        *("stop", "convert", "start"),
+    ]
     assert content(place, "before-upgrade") == {"format 1"}
     examining, converting = [call for call in calls if " migrate " in call]
     assert examining == f"{converting} --dry-run"
@@ -178,7 +181,7 @@ def test_a_conversion_that_fails_can_be_resumed_or_taken_back(place: Path) -> No
     assert steps(calls)[-1] == "convert", "nothing was started"
     done, calls = upgrade(place, "--resume")
     assert done.returncode == 1
-    assert steps(calls) == ["convert"], "what was done is not done again"
+    assert steps(calls) == ["stop", "convert"], "what was done is not done again"
     (place / "data/matcher/matcher/content").write_text("format 2")
     done, calls = upgrade(place, "--rollback")
     assert done.returncode == 0, done.stderr
@@ -231,7 +234,8 @@ def test_on_one_of_several_hosts_a_validator_comes_back_without_its_log(
     done, calls = upgrade(one_of_several, "--rollback", "--i-know")
     assert done.returncode == 0, done.stderr
     wanted = ("step-down", "rejoin-empty", "up --detach")
-    seen = [words for call in calls for words in wanted if words in call]
+    done_calls = [call for call in calls if "--dry-run" not in call]
+    seen = [words for call in done_calls for words in wanted if words in call]
     assert seen == ["step-down", "step-down", "rejoin-empty", "rejoin-empty", "up --detach"]
     assert "recover" not in steps(calls)
     assert leftovers(one_of_several) == {"before-rollback"}
@@ -250,8 +254,74 @@ def test_where_the_others_are_no_majority_nothing_goes_back_but_for_a_restore(
     done, calls = upgrade(one_of_several, "--rollback", "--i-know", "--stopped")
     assert done.returncode == 0, done.stderr
     assert steps(calls) == ["stop", "copy", "stop"], "nothing is started"
+    assert "everything is stopped; on the first host ./scripts/deploy.sh restore" in done.stderr
     assert content(one_of_several) == {"format 1"}
     (one_of_several.with_name("bin") / "docker").write_text(whole)
+
+
+def test_the_only_validator_of_several_hosts_to_be_goes_on_from_its_copy(
+    one_of_several: Path,
+) -> None:
+    """Nobody has joined yet, so nobody else has the ledger."""
+    engine = one_of_several.with_name("bin") / "docker"
+    first = 'case "$*" in\n'
+    alone = '  *"rejoin-empty"*--dry-run*) echo \'{"others": 0}\' ;;\n'
+    engine.write_text(engine.read_text().replace(first, first + alone, 1))
+    done, calls = upgrade(one_of_several, "--rollback", "--i-know")
+    assert done.returncode == 0, done.stderr
+    assert steps(calls) == ["stop", "copy", "recover", "start"]
+    assert content(one_of_several) == {"format 1"}
+
+
+def test_a_host_without_a_matcher_is_upgraded_too(place: Path) -> None:
+    engine = place.with_name("bin") / "docker"
+    engine.write_text(
+        engine.read_text().replace(
+            '"config --services"*) echo matcher; echo validator-1;', '"config --services"*)'
+        )
+    )
+    done, calls = upgrade(place, "new:2", "--stop")
+    assert done.returncode == 0, done.stderr
+    assert "quiet" not in steps(calls)
+
+
+def test_what_was_started_by_hand_after_the_copies_were_made_is_not_forgotten(place: Path) -> None:
+    """A validator that has signed since: it is asked for, its record stays, and the ledger goes on above."""
+    place.with_name("calls.broken").touch()
+    record = place / "data/validator-1/validator-1/signing-record.log"
+    record.write_text("signed")
+    done, _ = upgrade(place, "new:2", "--stop")
+    assert "SN-H083" in done.stderr
+    for verb in ("approve", "refresh", "move 10.0.0.9", "remove validator-9"):
+        done, _ = deploy(place, *verb.split())
+        assert done.returncode == 78, verb
+        assert "SN-H070" in done.stderr
+    record.write_text("signed, and signed again")
+    done, _ = upgrade(place, "--rollback")
+    assert done.returncode == 78
+    assert "SN-H084" in done.stderr
+    done, calls = upgrade(place, "--rollback", "--i-know")
+    assert done.returncode == 0, done.stderr
+    assert record.read_text() == "signed, and signed again"
+    assert "recover" in steps(calls)
+
+
+def test_looking_at_a_rollback_changes_nothing(one_of_several: Path) -> None:
+    done, calls = upgrade(one_of_several, "--rollback", "--i-know", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "would go back: 2.0 -> 1.0" in done.stderr
+    assert steps(calls) == []
+    assert not [call for call in calls if "step-down" in call]
+    assert "rolling-back" not in (one_of_several / ".upgrade/journal").read_text()
+
+
+def test_an_upgrade_of_one_after_the_other_does_not_stop_on_its_way_back(place: Path) -> None:
+    upgrade(place, "new:2", "--stop")
+    with (place / ".upgrade/journal").open("a") as journal:
+        journal.write("mode\trolling\n")
+    done, _ = upgrade(place, "--rollback", "--stopped")
+    assert done.returncode == 78
+    assert "without --stopped" in done.stderr
 
 
 def test_a_rollback_that_broke_off_is_repeated(place: Path) -> None:
@@ -369,11 +439,12 @@ def test_a_record_that_cannot_be_kept_stops_the_rollback(place: Path) -> None:
     assert {record.read_text() for record in records.values()} == {"newer"}
 
 
-def test_a_rollback_that_cannot_end_gives_way_to_a_restore(place: Path) -> None:
+@pytest.mark.parametrize("broken", ["up --detach", "recover --home"])
+def test_a_rollback_that_cannot_end_gives_way_to_a_restore(place: Path, broken: str) -> None:
     upgrade(place, "new:2", "--stop")
     backup = place / "backup.snb"
     backup.touch()
-    whole = break_at(place, "up --detach")
+    whole = break_at(place, broken)
     assert upgrade(place, "--rollback", "--i-know")[0].returncode != 0
     (place.with_name("bin") / "docker").write_text(whole)
     done, _ = deploy(place, "up")
