@@ -103,7 +103,7 @@ has_others() { # whether validators here get the ledger from validators of other
     way=copies
     validator=$(validators_here | head -1)
     if on_several_hosts && [[ -n $validator ]]; then
-      told=$(tool --network none -- validator rejoin-empty "$validator" --dry-run --json --home /deployment)
+      told=$(tool --network none -- validator rejoin-empty "$validator" --dry-run --json --home /deployment) || exit 1
       [[ $told == *'"others": 0'* ]] || way=others
     fi
     [[ -n $dry_run ]] || note way "$way"
@@ -112,13 +112,15 @@ has_others() { # whether validators here get the ledger from validators of other
 }
 
 signed_since() { # whether somebody started a validator by hand after the copies were made, and it has signed
+  local found
   # shellcheck disable=SC2016
-  [[ -n $(on_data '
+  found=$(on_data '
     for copy in "$1"/validator-*; do
       name=${copy##*/}
       record=$name/$name/signing-record.log
       [ ! -e "$record" ] || busybox cmp -s "$record" "$copy/$name/signing-record.log" || echo "$name"
-    done' "$copies") ]]
+    done' "$copies") || exit 1 # not knowing is no answer
+  [[ -n $found ]]
 }
 
 refuse_back() { # refuse_back CERTAIN: where the data was converted, and going back is not possible or costs something
@@ -130,10 +132,10 @@ refuse_back() { # refuse_back CERTAIN: where the data was converted, and going b
   }
   if ! was_started; then
     signed_since || return 0
-    note started "by hand"
+    [[ -n $dry_run ]] || note started "by hand"
   fi
   [[ -n $1 ]] || {
-    problem SN-H084 "$(noted new-version) was started on the data of $(noted stopped-at); what came after that would be lost$(
+    problem SN-H084 "validators have run since $(noted stopped-at), when the copies of the data were made; what came after that would be lost$(
       ! has_others || echo ', but for the ledger, which the other hosts have'
     )" "$home/data" \
       "stay with $(noted new-version), or go back nevertheless: ./scripts/deploy.sh upgrade --rollback --i-know"

@@ -297,6 +297,10 @@ def test_what_was_started_by_hand_after_the_copies_were_made_is_not_forgotten(pl
         assert done.returncode == 78, verb
         assert "SN-H070" in done.stderr
     record.write_text("signed, and signed again")
+    whole = break_at(place, "busybox cmp -s")
+    done, _ = upgrade(place, "--rollback")
+    assert done.returncode == 1, "not knowing is no answer"
+    (place.with_name("bin") / "docker").write_text(whole)
     done, _ = upgrade(place, "--rollback")
     assert done.returncode == 78
     assert "SN-H084" in done.stderr
