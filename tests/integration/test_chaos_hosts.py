@@ -39,6 +39,10 @@ def reach(sender, receiver, seconds="0.4"):
     words = [*(hosts.inside(sender) if sender else []), sys.executable, "-c", {_PROBE!r}]
     return subprocess.run([*words, hosts.addresses[receiver], seconds], capture_output=True, text=True).stdout.strip()
 
+def reach_at_last(sender, receiver):
+    # Of 30 % loss both ways, all the packets that open a connection are lost one time in 30.
+    return next((told for _ in range(3) if (told := reach(sender, receiver, "20")) == "ok"), "never")
+
 def tell(*pairs):
     print(*(reach(*pair) for pair in pairs), flush=True)
 
@@ -60,7 +64,7 @@ with Hosts(["a", "b", "c"]) as hosts:
     tell("ab", "ba", "bc", ("", "a"))
     hosts.heal()
     hosts.lose(both(["a"], ["b"]), 0.3)
-    tell(("a", "b", "30"), ("b", "a", "30"))
+    print(reach_at_last("a", "b"), reach_at_last("b", "a"), flush=True)
     hosts.heal()
     tell("ab", "ba", "ac", ("", "a"))
     for one in listeners:
@@ -88,7 +92,7 @@ def _environment() -> dict[str, str]:
 def test_each_fault_does_to_connections_what_it_says() -> None:
     """A dropped way is silent, a refusing one answers, an unplugged host is reached by nobody; and all of it heals."""
     done = subprocess.run(
-        _words(_WAYS), env=_environment(), capture_output=True, text=True, timeout=90, check=False
+        _words(_WAYS), env=_environment(), capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
