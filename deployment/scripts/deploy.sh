@@ -348,7 +348,7 @@ up() {
   if [[ -f $rotating ]]; then read -r waiting _ <"$rotating"; fi
   mapfile -t services < <(compose config --services | grep -vx "$waiting")
   ((${#services[@]})) || refuse_unfinished # nothing else runs here
-  compose up --detach --remove-orphans "${services[@]}" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  quietly compose up --detach --remove-orphans "${services[@]}"
   if joining; then announce; fi
   # shellcheck disable=SC2046
   wait_ready $(containers | grep -vx "$waiting")
@@ -378,7 +378,7 @@ restart() {
     if [[ -n $dry_run ]]; then say "would recreate $service and wait until it is ready"; continue; fi
     if [[ $service == validator-* ]] && ready "$service"; then spare "$service"; fi
     from=$(microseconds)
-    compose up --detach --no-deps --force-recreate "$service" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+    quietly compose up --detach --no-deps --force-recreate "$service"
     wait_ready "$service"
     say "  $service away for $(seconds_since "$from") s"
   done

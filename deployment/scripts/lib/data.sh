@@ -117,11 +117,7 @@ restore() { # restore FILE [--i-know] [--restore-id ID] [--epoch-floor N] [--key
 }
 
 tool_on_data() { # tool_on_data [OPTION…] -- WORDS…: the data belongs to the containers' user, .env to the operator
-  local options=()
-  while [[ $1 != -- ]]; do options+=("$1"); shift; done
-  shift
-  at_work --tmpfs /tmp --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --network "$(reach)" \
-    --volume "$home:/deployment" "${options[@]}" --entrypoint /app/bin/subnetctl "$image" "$@"
+  mount_mode=rw tool --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --network "$(reach)" "$@"
 }
 
 own_again() { # what the restore made: data to the containers' user, configuration to the owner of this directory

@@ -20,7 +20,7 @@ rotate_key() { # rotate_key VALIDATOR: agreed on first, then the container takes
   read -r service former <"$rotating"
   read -r _ address < <(next_key "$1")
   mount_mode=rw with_network compose take-key "$1"
-  compose stop "$1" >"$scratch/stop" 2>&1 || { cat "$scratch/stop" >&2; exit 1; }
+  quietly compose stop "$1"
   at_work --network none --tmpfs /tmp --user "$image_uid:$image_uid" --volume "$home/data/$1:/data" \
     --entrypoint /app/bin/subnetctl "$image" compose carry-record "/data/$1/signing-record.log" "$former" "$address"
   load_environment
@@ -39,6 +39,6 @@ rotate_key() { # rotate_key VALIDATOR: agreed on first, then the container takes
 next_key() { tool --network none -- compose next-key "$1" --home /deployment; }
 
 start_again() {
-  compose up --detach --no-deps "$1" >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+  quietly compose up --detach --no-deps "$1"
   wait_ready "$1"
 }

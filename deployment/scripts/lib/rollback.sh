@@ -88,7 +88,7 @@ upgrade_rollback() { # upgrade_rollback CERTAIN STOPPED
     if was_noted leave stopped; then
       quietly compose_old stop
     else
-      compose_old up --detach --remove-orphans >"$scratch/up" 2>&1 || { cat "$scratch/up" >&2; exit 1; }
+      quietly compose_old up --detach --remove-orphans
       wait_all_ready
     fi
   else

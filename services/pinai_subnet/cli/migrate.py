@@ -7,7 +7,6 @@ stops everything, keeps a copy, and says so. What is in a directory is known by 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -37,16 +36,6 @@ _COPIES = "before-"
 _NOT_OURS = "lost+found"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What is to be done with one directory, or was."""
-
-    directory: str
-    owner: str
-    data_format: int
-    """What it is in, or was."""
-
-
 def migrate(
     directories: Annotated[
         list[Path] | None,
@@ -61,35 +50,27 @@ def migrate(
     """Convert the data of stopped processes to this version's format. Former versions cannot read it any more."""
     screen = Screen(as_json=as_json)
     found = _directories(directories or _of_home(Home(home)))
-    steps: list[Step] = []
     with ExitStack() as locks:
         # All of them first: nothing is converted while one is still used, is damaged or of a newer version.
         opened = [locks.enter_context(DataDirectory.open_former(path)) for path in found]
         for directory in opened:
             _for_database(directory, examine_database)
-        for directory in opened:
-            step = Step(
-                directory=str(directory.path),
-                owner=str(directory.identity),
-                data_format=directory.data_format,
-            )
-            if step.data_format == DATA_FORMAT:
-                continue
-            steps.append(step)
-            if not dry_run:
-                _for_database(directory, convert_database)
-                directory.converted()
-                screen.say(f"  {_text(step)}")
+        former = [directory for directory in opened if directory.data_format != DATA_FORMAT]
+        steps = [_facts(directory) for directory in former]
+        lines = [_text(directory) for directory in former]
+        for directory, line in zip(former, lines, strict=True) if not dry_run else ():
+            _for_database(directory, convert_database)
+            directory.converted()
+            screen.say(f"  {line}")
     did = "would convert" if dry_run else "converted"
     facts = {
         "data_format": DATA_FORMAT,
         "directories": len(opened),
-        "converted": [] if dry_run else [_facts(step) for step in steps],
-        "to_convert": [_facts(step) for step in steps] if dry_run else [],
+        "converted": [] if dry_run else steps,
+        "to_convert": steps if dry_run else [],
     }
-    lines = [_text(step) for step in steps] if dry_run else []
-    lines.append(f"{did} {len(steps)} of {len(opened)} directories to data format {DATA_FORMAT}")
-    screen.result(facts, "\n".join(lines))
+    last = f"{did} {len(steps)} of {len(opened)} directories to data format {DATA_FORMAT}"
+    screen.result(facts, "\n".join([*lines, last] if dry_run else [last]))
 
 
 def _of_home(home: Home) -> Sequence[Path]:
@@ -142,9 +123,13 @@ def _for_database(
         work(directory.file(name), migrations, str(directory.identity))
 
 
-def _facts(step: Step) -> dict[str, str | int]:
-    return {"directory": step.directory, "owner": step.owner, "from": step.data_format}
+def _facts(directory: DataDirectory) -> dict[str, str | int]:
+    return {
+        "directory": str(directory.path),
+        "owner": str(directory.identity),
+        "from": directory.data_format,
+    }
 
 
-def _text(step: Step) -> str:
-    return f"{step.directory}: data format {step.data_format} -> {DATA_FORMAT}"
+def _text(directory: DataDirectory) -> str:
+    return f"{directory.path}: data format {directory.data_format} -> {DATA_FORMAT}"
