@@ -9,6 +9,8 @@ from tests.unit.deployment.engine import break_at, deploy, make_place
 LABELS = {
     "old:1": {"version": "1.0", "data-format": "1", "oldest-data-format": "1"},
     "new:2": {"version": "2.0", "data-format": "2", "oldest-data-format": "1"},
+    "low:0": {"version": "4.0", "data-format": "0", "oldest-data-format": "0"},
+    "none:9": {"version": "9.0", "data-format": "", "oldest-data-format": ""},
     "far:3": {"version": "3.0", "data-format": "3", "oldest-data-format": "2"},
 }
 FAILING = """\
@@ -146,6 +148,8 @@ def test_everything_is_stopped_and_copied_before_anything_is_converted(place: Pa
     ("words", "told"),
     [
         (["new:2"], "2.0 keeps its data in format 2, and the data here, in format 1"),
+        (["low:0", "--stop"], "4.0 reads data format 0, the data here is in format 1"),
+        (["none:9", "--stop"], "9.0 reads data format unknown, the data here is in format 1"),
         (["far:3", "--stop"], "3.0 converts data from format 2 on, the data here is in format 1"),
     ],
 )
